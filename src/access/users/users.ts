@@ -1,0 +1,263 @@
+import type { Database, Reader, Tx } from '../../database/database.ts';
+import { type Page, readPage, type Walk } from '../../database/paging.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { normaliseEmail } from '../../kernel/email.ts';
+import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { newUuid } from '../../kernel/ids.ts';
+import { type FeedItem, identitySubject, revocation } from '../../protocol/feed.ts';
+import type { Change } from '../../removal/act.ts';
+import type { UserFilter } from './store.ts';
+import {
+  deleteSessionsOf,
+  deleteUserRow,
+  findUser,
+  insertUser,
+  listIdentities,
+  listUsers,
+  lockUser,
+  lockUserByEmail,
+  type StoredUser,
+  totalUsers,
+  updateUserRow,
+} from './store.ts';
+
+/** A user as the API answers it. */
+export function presentUser(user: StoredUser) {
+  return {
+    id: user.id,
+    uid: user.id,
+    seat_uid: user.seat_uid,
+    email: user.email,
+    name: user.name,
+    access_seat: user.access_seat === 1,
+    gateway_seat: false,
+    active_device_count: 0,
+    created_at: user.created_at,
+    updated_at: user.updated_at,
+    last_successful_login: user.last_successful_login,
+  };
+}
+
+export type PresentedUser = ReturnType<typeof presentUser>;
+
+/** The user of that id in that account; a 404 for any other, another account's included. */
+export async function getUser(reader: Reader, accountId: string, id: string): Promise<StoredUser> {
+  const user = await findUser(reader, accountId, id);
+  if (!user) throw unknownUser();
+  return user;
+}
+
+/** One page of the users, by e-mail. */
+export async function listUserPage(
+  context: { database: Database; clock: Clock },
+  input: { accountId: string; query: { name?: string; email?: string; search?: string }; walk: Walk },
+): Promise<Page<PresentedUser>> {
+  const { reader } = context.database;
+  const filter = userFilter(input.query);
+  const page = await readPage(context, input.walk, {
+    fetch: (start) => listUsers(reader, input.accountId, { filter, start }),
+    keyOf: (user) => [user.email_key],
+    total: () => totalUsers(reader, input.accountId, filter),
+  });
+  return { ...page, items: page.items.map(presentUser) };
+}
+
+export function unknownUser() {
+  return refusal('notFoundAccess', { detail: 'user not found' });
+}
+
+/** Query of the list with its texts in the form in which they are compared. */
+function userFilter(query: { name?: string; email?: string; search?: string }): UserFilter {
+  return {
+    ...(query.email === undefined ? {} : { emailKey: normaliseEmail(query.email) ?? query.email }),
+    ...(query.name === undefined ? {} : { nameKey: fold(query.name) }),
+    ...(query.search ? { search: fold(query.search) } : {}),
+  };
+}
+
+/** A new user without a seat. A second one with the same e-mail is refused by the database (409). */
+export async function createUser(
+  tx: Tx,
+  input: { accountId: string; email: string; name?: string; now: string },
+): Promise<Change<PresentedUser>> {
+  const user = newUser({ ...input, name: input.name ?? '' });
+  await insertUser(tx, user);
+  return {
+    result: presentUser(user),
+    audit: {
+      action: 'user.create',
+      resource: { type: 'user', id: user.id },
+      metadata: { email: user.email },
+    },
+  };
+}
+
+/** The row of a user who has never signed in. */
+export function newUser(input: { accountId: string; email: string; name: string; now: string }): StoredUser {
+  const emailKey = emailKeyOf(input.email);
+  return {
+    id: newUuid(),
+    account_id: input.accountId,
+    email: input.email.normalize('NFC'),
+    email_key: emailKey,
+    ...named(emailKey, input.name),
+    seat_uid: null,
+    access_seat: 0,
+    reauthenticate: 0,
+    created_at: input.now,
+    updated_at: input.now,
+    last_successful_login: null,
+  };
+}
+
+/**
+ * Changes the name. The current e-mail is asked for as a confirmation and cannot be changed; it is compared
+ * on its normalised form.
+ */
+export async function updateUser(
+  tx: Tx,
+  input: { accountId: string; id: string; email: string; name: string; now: string },
+): Promise<Change<PresentedUser>> {
+  const user = await lockUser(tx, input.accountId, input.id);
+  if (!user) throw unknownUser();
+  if (emailKeyOf(input.email) !== user.email_key)
+    throw invalidEmail('does not match the current e-mail of the user');
+  const change = { ...named(user.email_key, input.name), updated_at: input.now };
+  await updateUserRow(tx, user, change);
+  return {
+    result: presentUser({ ...user, ...change }),
+    audit: {
+      action: 'user.update',
+      resource: { type: 'user', id: user.id },
+      metadata: { name: { from: user.name, to: change.name } },
+    },
+  };
+}
+
+/**
+ * Ends everything of a user: sessions and application tokens, the seat, the user. The revocation names the
+ * e-mail and each identity too, so that a sign-in under way cannot bring them back (schedule 3).
+ */
+export async function deleteUser(tx: Tx, input: { accountId: string; id: string }): Promise<Change<object>> {
+  const user = await lockUser(tx, input.accountId, input.id);
+  if (!user) throw unknownUser();
+  const items = await revocationsOf(tx, user);
+  const sessions = await deleteSessionsOf(tx, user);
+  await deleteUserRow(tx, user);
+  return {
+    result: {},
+    items,
+    audit: {
+      action: 'user.delete',
+      resource: { type: 'user', id: user.id },
+      metadata: { email: user.email, sessions, seat_uid: user.seat_uid },
+    },
+  };
+}
+
+/** The user with that e-mail key, locked; made on the spot for someone who signs in for the first time. */
+export async function admitUser(
+  tx: Tx,
+  input: { accountId: string; email: string; name: string; now: string },
+): Promise<StoredUser> {
+  const known = await lockUserByEmail(tx, input.accountId, input.email);
+  if (known) return known;
+  const user = newUser(input);
+  await insertUser(tx, user);
+  return user;
+}
+
+/** A sign-in has succeeded: the user holds a seat from now on and has proved themselves. */
+export async function recordSignIn(tx: Tx, user: StoredUser, now: string): Promise<void> {
+  await updateUserRow(tx, user, {
+    seat_uid: user.seat_uid ?? newUuid(),
+    access_seat: 1,
+    reauthenticate: 0,
+    last_successful_login: now,
+  });
+}
+
+/** The id of the user with that e-mail key, if there is one. */
+export async function findUserIdByEmail(
+  reader: Reader,
+  accountId: string,
+  emailKey: string,
+): Promise<string | null> {
+  const [user] = await listUsers(reader, accountId, {
+    filter: { emailKey },
+    start: { after: null, offset: 0, limit: 1 },
+  });
+  return user?.id ?? null;
+}
+
+/** How the caller asked; the extras are honoured when there are devices, and audited now. */
+export interface RevocationRequest {
+  readonly accountId: string;
+  readonly email: string;
+  readonly userUid?: string;
+  readonly devices: boolean;
+  readonly warpSessionReauth: boolean;
+}
+
+/** Ends every session and application token of a user; the user and the seat stay. */
+export async function revokeUser(tx: Tx, request: RevocationRequest): Promise<Change<true>> {
+  const user = await lockUserByEmail(tx, request.accountId, emailKeyOf(request.email));
+  if (!user) throw unknownUser();
+  refuseSomeoneElse(user, request.userUid);
+  const items = await revocationsOf(tx, user);
+  const sessions = await deleteSessionsOf(tx, user);
+  await updateUserRow(tx, user, { reauthenticate: 1 });
+  const { devices, warpSessionReauth } = request;
+  return {
+    result: true,
+    items,
+    audit: {
+      action: 'user.revoke',
+      resource: { type: 'user', id: user.id },
+      metadata: { email: user.email, sessions, devices, warp_session_reauth: warpSessionReauth },
+    },
+  };
+}
+
+function refuseSomeoneElse(user: StoredUser, userUid: string | undefined): void {
+  if (userUid === undefined || plainUuid(userUid) === plainUuid(user.id)) return;
+  throw invalidInput(
+    [{ pointer: '/user_uid', message: 'is not the user with this e-mail' }],
+    'invalidAccess',
+  );
+}
+
+function plainUuid(uuid: string): string {
+  return uuid.toLowerCase().replaceAll('-', '');
+}
+
+/** Everything that names this user in a lineage. */
+async function revocationsOf(tx: Tx, user: StoredUser): Promise<FeedItem[]> {
+  const identities = await listIdentities(tx, user.account_id, user.id);
+  return [
+    revocation({ type: 'user', id: user.id }),
+    revocation({ type: 'email', id: user.email_key }),
+    ...identities.map((identity) => revocation(identitySubject(identity))),
+  ];
+}
+
+function emailKeyOf(email: string): string {
+  const key = normaliseEmail(email);
+  if (key === null) throw invalidEmail('is not an e-mail address');
+  return key;
+}
+
+function invalidEmail(message: string) {
+  return invalidInput([{ pointer: '/email', message }], 'invalidAccess');
+}
+
+function named(emailKey: string, name: string) {
+  const nfc = name.normalize('NFC');
+  const nameKey = fold(nfc);
+  return { name: nfc, name_key: nameKey, search_text: `${emailKey}\n${nameKey}` };
+}
+
+/** The form in which names are compared and searched; in code, since the databases fold differently. */
+function fold(text: string): string {
+  return text.normalize('NFC').toLowerCase();
+}

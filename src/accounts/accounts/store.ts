@@ -1,0 +1,50 @@
+import type { SelectQueryBuilder } from 'kysely';
+import type { Reader, Tx } from '../../database/database.ts';
+import { countRows, type Start, startAt } from '../../database/paging.ts';
+import type { OrganizationRow, Tables } from '../../database/tables.ts';
+
+export type StoredAccount = Tables['accounts'];
+
+export interface AccountFilter {
+  /** Only these; the caller has asked which of them may be seen. */
+  readonly ids: readonly string[];
+  readonly name?: string;
+}
+
+export async function findAccount(reader: Reader, id: string): Promise<StoredAccount | null> {
+  return (
+    (await reader.query.selectFrom('accounts').selectAll().where('id', '=', id).executeTakeFirst()) ?? null
+  );
+}
+
+export async function listAccounts(
+  reader: Reader,
+  { filter, direction, start }: { filter: AccountFilter; direction: 'asc' | 'desc'; start: Start },
+): Promise<StoredAccount[]> {
+  if (filter.ids.length === 0) return [];
+  const select = narrow(reader.query.selectFrom('accounts').selectAll(), filter);
+  return await startAt(select, ['accounts.name', 'accounts.id'], start, direction).execute();
+}
+
+export async function countAccounts(reader: Reader, filter: AccountFilter): Promise<number> {
+  if (filter.ids.length === 0) return 0;
+  return await countRows(narrow(reader.query.selectFrom('accounts').selectAll(), filter));
+}
+
+function narrow(select: SelectQueryBuilder<Tables, 'accounts', StoredAccount>, filter: AccountFilter) {
+  const query = select.where('accounts.id', 'in', [...filter.ids]);
+  return filter.name === undefined ? query : query.where('accounts.name', '=', filter.name);
+}
+
+/** Inserts the account with the beginning of its feed, and its Zero Trust organization. */
+export async function insertAccount(
+  tx: Tx,
+  { account, organization }: { account: StoredAccount; organization: OrganizationRow },
+): Promise<void> {
+  await tx.query.insertInto('accounts').values(account).execute();
+  await tx.query
+    .insertInto('feed_heads')
+    .values({ account_id: account.id, epoch: 1, position: 0, floor: 0 })
+    .execute();
+  await tx.query.insertInto('organizations').values(organization).execute();
+}

@@ -1,0 +1,102 @@
+import type { Principal } from '../../database/act.ts';
+import type { Reader } from '../../database/database.ts';
+import { covers, type Policy, type Statement, statementsOfRole } from '../../kernel/authority.ts';
+import { refusal } from '../../kernel/errors.ts';
+import { permissionGroups, superAdministrator } from '../../kernel/permissions.ts';
+import { ACCOUNT, type Resources, USER, ZONE } from '../../kernel/resources.ts';
+import { type Grant, parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
+import {
+  findTokenOfPrincipal,
+  listAccountIdsOf,
+  listGroupPolicies,
+  listMemberships,
+  listZoneOwners,
+} from './store.ts';
+
+/** The accounts a principal belongs to, in id order: a token's own, or those that its owner has joined. */
+export async function accountsOf(reader: Reader, principal: Principal): Promise<string[]> {
+  if (principal.administratorId) return await listAccountIdsOf(reader, principal.administratorId);
+  const token = await tokenOf(reader, principal);
+  return token?.account_id ? [token.account_id] : [];
+}
+
+/**
+ * Refuses, with the pointer of the first excess, to hand out what the principal does not hold: what a token
+ * was not given, or what its owner, or the owner of the key, does not have now (decisions, People). To be
+ * asked before the work, and again after the counter is locked but before anything is written that could
+ * give the principal itself more.
+ */
+export async function refuseExcess(
+  reader: Reader,
+  principal: Principal,
+  grants: readonly Grant[],
+): Promise<void> {
+  if (grants.length === 0) return;
+  const token = principal.actor.tokenId ? await tokenOf(reader, principal) : null;
+  if (principal.actor.tokenId) await refuseBeyond(reader, token?.policies ?? [], grants);
+  if (!principal.administratorId) return;
+  const memberships = await statementsOfAdministrator(reader, principal.administratorId);
+  const accountIds = await accountsOf(reader, principal);
+  await refuseBeyond(reader, memberships, grants.flatMap((grant) => within(grant, accountIds)));
+}
+
+async function tokenOf(reader: Reader, { actor }: Principal) {
+  const token = actor.tokenId ? await findTokenOfPrincipal(reader, actor.tokenId) : null;
+  return token && { ...token, policies: JSON.parse(token.policies) as Policy[] };
+}
+
+async function refuseBeyond(reader: Reader, held: readonly Statement[], grants: readonly Grant[]) {
+  const asked = grants.map(({ statement }) => statement);
+  const zones = [...held, ...asked].flatMap(({ resources }) => bareZones(resources));
+  const owners = await listZoneOwners(reader, [...new Set(zones)]);
+  for (const { statement, pointer } of grants) {
+    const excess = covers(held, [statement], { accountOfZone: (zone) => owners.get(zone) ?? null });
+    if (excess) throw refusal('exceedsAuthority', { detail: excess.message, pointer });
+  }
+}
+
+/** The zones that are named without their account. */
+function bareZones(resources: Resources): string[] {
+  const names = Object.entries(resources).flatMap(([name, content]) => [
+    name,
+    ...(content === '*' ? [] : Object.keys(content)),
+  ]);
+  return names.filter((name) => name.startsWith(`${ZONE}.`)).map((name) => name.slice(ZONE.length + 1));
+}
+
+/** All that an administrator may do now: in each account by role, policies and groups, and on themselves. */
+async function statementsOfAdministrator(reader: Reader, id: string): Promise<Statement[]> {
+  const groups = await listGroupPolicies(reader, id);
+  const statements: Statement[] = [onThemselves(id)];
+  for (const { account_id, roles, policies } of await listMemberships(reader, id)) {
+    if ((JSON.parse(roles) as string[]).includes(superAdministrator.id)) {
+      statements.push(...statementsOfRole(superAdministrator, account_id));
+    }
+    const inherited = groups.filter((group) => group.account_id === account_id).map((group) => group.policies);
+    const all = [policies, ...inherited].flatMap(parseMemberPolicies);
+    statements.push(...(await statementsOf(reader, account_id, all)));
+  }
+  return statements;
+}
+
+function onThemselves(id: string): Statement {
+  const groups = permissionGroups.filter(({ scopes }) => scopes.includes(USER));
+  return {
+    effect: 'allow',
+    permission_groups: groups.map((group) => ({ id: group.id })),
+    resources: { [`${USER}.${id}`]: '*' },
+  };
+}
+
+/**
+ * The same grant, a part for each resource, with `every account` spelled out. What a person's token may do is
+ * bounded at each call by what the person may, so for the person a wildcard means the accounts they have joined.
+ */
+function within({ pointer, statement }: Grant, accountIds: readonly string[]): Grant[] {
+  const parts = Object.entries(statement.resources).flatMap(([name, content]): Resources[] => {
+    if (name === `${ACCOUNT}.*`) return accountIds.map((id) => ({ [`${ACCOUNT}.${id}`]: content }));
+    if (name !== `${ZONE}.*`) return [{ [name]: content }];
+    return accountIds.map((id) => ({ [`${ACCOUNT}.${id}`]: { [`${ZONE}.*`]: '*' } }));
+  });
+  return parts.map((resources) => ({ pointer, statement: { ...statement, resources } }));
+}

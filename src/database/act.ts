@@ -1,0 +1,34 @@
+import type { Actor } from '../kernel/actor.ts';
+import type { PermissionGroupName } from '../kernel/permissions.ts';
+import type { Reader, Tx } from './database.ts';
+
+/**
+ * The right to change one account: who acts, and the question whether they still may. The HTTP door and
+ * the command line make Acts; `commitAct` (removal/) is the only one that uses them up.
+ */
+export interface Act {
+  readonly accountId: string;
+  readonly actor: Actor;
+  /** Throws the refusal if the actor's right has ended; asked inside the transaction, after the counter. */
+  readonly authorize: (reader: Tx) => Promise<void>;
+  /** Set for a DELETE: under what name its answer is kept, and whether this request repeats an earlier one. */
+  readonly repeat?: { readonly key: string; readonly isRetry: boolean };
+}
+
+/** On what a permission is wanted: any one of the names suffices. */
+export interface Wanted {
+  readonly names: readonly PermissionGroupName[];
+  readonly account?: string;
+  readonly zone?: string;
+  readonly user?: string;
+}
+
+/** Whoever was authenticated. Rights are read from the database at every question, never remembered. */
+export interface Principal {
+  readonly actor: Actor;
+  /** Names the credential, not the person: for rate limits and list walks. */
+  readonly credentialId: string;
+  /** The administrator behind a key or user token; null for an account token. */
+  readonly administratorId: string | null;
+  permits(reader: Reader, wanted: Wanted): Promise<boolean>;
+}

@@ -1,0 +1,52 @@
+/** What a database error means to us; the two drivers say it in different words. */
+export type Failure = 'unique' | 'foreign_key' | 'conflict' | 'unavailable';
+
+const POSTGRES: Record<string, Failure> = {
+  '23505': 'unique',
+  '23503': 'foreign_key',
+  '40001': 'conflict',
+  '40P01': 'conflict',
+  '53100': 'unavailable',
+  '53200': 'unavailable',
+  '53300': 'unavailable',
+  '57014': 'unavailable',
+  '57P01': 'unavailable',
+  '57P02': 'unavailable',
+  '57P03': 'unavailable',
+  '25006': 'unavailable',
+  '08000': 'unavailable',
+  '08003': 'unavailable',
+  '08006': 'unavailable',
+  ECONNREFUSED: 'unavailable',
+  ECONNRESET: 'unavailable',
+  ENOENT: 'unavailable',
+};
+
+// https://sqlite.org/rescode.html: primary codes in the low byte, extended ones above.
+const SQLITE_EXTENDED: Record<number, Failure> = { 787: 'foreign_key', 1555: 'unique', 2067: 'unique' };
+const SQLITE_PRIMARY: Record<number, Failure> = {
+  5: 'unavailable', // BUSY
+  6: 'unavailable', // LOCKED
+  8: 'unavailable', // READONLY
+  10: 'unavailable', // IOERR
+  13: 'unavailable', // FULL
+  14: 'unavailable', // CANTOPEN
+};
+
+/** Classifies an error thrown by a query; null for whatever is a mistake of ours. */
+export function failureOf(error: unknown): Failure | null {
+  if (!(error instanceof Error)) return null;
+  const { errcode, code } = error as { errcode?: unknown; code?: unknown };
+  if (typeof errcode === 'number') {
+    return SQLITE_EXTENDED[errcode] ?? SQLITE_PRIMARY[errcode & 0xff] ?? null;
+  }
+  if (typeof code === 'string') return POSTGRES[code] ?? null;
+  return LOST_CONNECTION.some((words) => error.message.includes(words)) ? 'unavailable' : null;
+}
+
+// node-postgres has no codes for these.
+const LOST_CONNECTION = [
+  'Connection terminated',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error',
+];

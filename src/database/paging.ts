@@ -1,0 +1,141 @@
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
+import { sha256 } from '../kernel/crypto.ts';
+import type { Database, Reader, Tx } from './database.ts';
+import type { Tables } from './tables.ts';
+
+/** One caller's way through one list: the same caller and question at page N+1 goes on where N ended. */
+export interface Walk {
+  readonly key: string;
+  readonly page: number;
+  readonly perPage: number;
+}
+
+/** A page of a list; `total` is null where counting would cost more than it tells. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly page: number;
+  readonly perPage: number;
+  readonly total: number | null;
+}
+
+/** Where a page starts: after a known row, or, for a page asked for out of order, after so many rows. */
+export interface Start {
+  readonly after: readonly (string | number)[] | null;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** A list whose order is total: its key columns never repeat. */
+export interface KeyedList<Row> {
+  fetch(start: Start): Promise<Row[]>;
+  /** The key columns of a row, in the order of the sort. */
+  keyOf(row: Row): readonly (string | number)[];
+  /** Null where a total is not kept. */
+  total(): Promise<number | null>;
+}
+
+const WALK_FOR = 10 * MINUTE;
+
+/**
+ * One page. Page N of a walk starts after the last row that the same caller was given as page N−1 within ten
+ * minutes, so rows that come and go meanwhile hide nobody who stayed (decisions, Bodies).
+ */
+export async function readPage<Row>(
+  { database, clock }: { database: Database; clock: Clock },
+  walk: Walk,
+  list: KeyedList<Row>,
+): Promise<Page<Row>> {
+  const { page, perPage } = walk;
+  const now = clock.now();
+  const after = page > 1 ? await findAnchor(database.reader, anchorId(walk, page - 1), timestamp(now)) : null;
+  const items = await list.fetch({ after, offset: after ? 0 : (page - 1) * perPage, limit: perPage });
+  const last = items.at(-1);
+  if (last && items.length === perPage) {
+    const row = {
+      id: anchorId(walk, page),
+      anchor: JSON.stringify(list.keyOf(last)),
+      expires_at: timestamp(now + WALK_FOR),
+    };
+    await database.write((tx) => keepAnchor(tx, row, timestamp(now)));
+  }
+  return { items, page, perPage, total: await list.total() };
+}
+
+/** Orders by the key columns (or expressions that are never null) and starts where told. */
+export function startAt<TB extends keyof Tables, O>(
+  select: SelectQueryBuilder<Tables, TB, O>,
+  columns: readonly (string | RawBuilder<unknown>)[],
+  start: Start,
+  direction: 'asc' | 'desc' = 'asc',
+): SelectQueryBuilder<Tables, TB, O> {
+  const refs = columns.map((column) => (typeof column === 'string' ? sql.ref(column) : column));
+  let query = select.limit(start.limit);
+  for (const ref of refs) query = query.orderBy(ref, direction);
+  if (!start.after) return start.offset > 0 ? query.offset(start.offset) : query;
+  const beyond = direction === 'asc' ? sql`>` : sql`<`;
+  return query.where(sql<boolean>`(${sql.join(refs)}) ${beyond} (${sql.join([...start.after])})`);
+}
+
+/** Adds to a maintained total, for lists too long to count. */
+export async function addToTotal(tx: Tx, accountId: string, kind: string, change: number): Promise<void> {
+  await tx.query
+    .insertInto('totals')
+    .values({ account_id: accountId, kind, total: change })
+    .onConflict((conflict) =>
+      conflict.columns(['account_id', 'kind']).doUpdateSet({ total: sql`totals.total + ${change}` }),
+    )
+    .execute();
+}
+
+/** A maintained total. */
+export async function readTotal(reader: Reader, accountId: string, kind: string): Promise<number> {
+  const row = await reader.query
+    .selectFrom('totals')
+    .select('total')
+    .where('account_id', '=', accountId)
+    .where('kind', '=', kind)
+    .executeTakeFirst();
+  return row?.total ?? 0;
+}
+
+/** How many rows a bounded selection has. */
+export async function countRows<TB extends keyof Tables, O>(
+  select: SelectQueryBuilder<Tables, TB, O>,
+): Promise<number> {
+  const row = await select
+    .clearSelect()
+    .clearOrderBy()
+    .select(sql<number>`count(*)`.as('rows'))
+    .executeTakeFirstOrThrow();
+  return Number((row as { rows: number }).rows);
+}
+
+function anchorId({ key, perPage }: Walk, page: number): string {
+  return sha256(JSON.stringify([key, perPage, page]));
+}
+
+async function findAnchor(reader: Reader, id: string, now: string): Promise<(string | number)[] | null> {
+  const row = await reader.query
+    .selectFrom('list_anchors')
+    .select('anchor')
+    .where('id', '=', id)
+    .where('expires_at', '>', now)
+    .executeTakeFirst();
+  return row ? (JSON.parse(row.anchor) as (string | number)[]) : null;
+}
+
+async function keepAnchor(
+  tx: Tx,
+  row: { id: string; anchor: string; expires_at: string },
+  now: string,
+): Promise<void> {
+  await tx.query.deleteFrom('list_anchors').where('expires_at', '<=', now).execute();
+  await tx.query
+    .insertInto('list_anchors')
+    .values(row)
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet({ anchor: row.anchor, expires_at: row.expires_at }),
+    )
+    .execute();
+}

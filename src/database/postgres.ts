@@ -1,0 +1,71 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Database, Reader, Snapshot, Tx } from './database.ts';
+import { failureOf } from './failures.ts';
+import type { Tables } from './tables.ts';
+import { transactionContext } from './transaction.ts';
+
+const ATTEMPTS = 8;
+const INT8 = 20;
+
+/**
+ * Opens a pool on PostgreSQL. Commits are synchronous whatever the server's default says: an answer to a
+ * removal is a promise (design §4.9).
+ */
+export function openPostgres(url: string, { applicationName = 'portcullis' } = {}): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 20,
+    connectionTimeoutMillis: 5000,
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 30_000,
+    application_name: applicationName,
+    options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
+    types: { getTypeParser },
+  });
+  // An idle connection that breaks is replaced by the pool; the next query says if the server is gone.
+  pool.on('error', () => {});
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const reader: Reader = { dialect: 'postgres', query: kysely };
+  return {
+    dialect: 'postgres',
+    reader,
+    snapshot: (work, { repeatable = false } = {}) =>
+      kysely
+        .transaction()
+        .setIsolationLevel(repeatable ? 'repeatable read' : 'read committed')
+        .setAccessMode('read only')
+        .execute((query) => work({ dialect: 'postgres', query, inTransaction: true } satisfies Snapshot)),
+    write: (work) => retryConflicts(() => writeOnce(kysely, work)),
+    close: () => kysely.destroy(),
+  };
+}
+
+async function writeOnce<T>(kysely: Kysely<Tables>, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const { tx, commit } = transactionContext('postgres');
+  const result = await kysely.transaction().execute((query) => work(tx(query)));
+  commit();
+  return result;
+}
+
+async function retryConflicts<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (left <= 1 || failureOf(error) !== 'conflict') throw error;
+    }
+  }
+}
+
+/** `int8` as a number: positions and counts stay far below 2^53, and one that does not must not be rounded. */
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  if (oid === INT8 && format !== 'binary') return toSafeInteger;
+  return pg.types.getTypeParser(oid, format as 'text');
+}
+
+function toSafeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError('an integer in the database exceeds 2^53');
+  return value;
+}

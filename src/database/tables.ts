@@ -1,0 +1,267 @@
+import type { Generated } from 'kysely';
+
+/** A row per table of the newest migration. JSON columns are text here; the store that owns them parses. */
+export interface Tables {
+  accounts: { id: string; name: string; type: string; created_on: string };
+  feed_heads: { account_id: string; epoch: number; position: number; floor: number };
+  feed_entries: FeedEntryRow;
+  revocations: {
+    account_id: string;
+    subject_type: string;
+    subject_id: string;
+    epoch: number;
+    position: number;
+  };
+  audit_entries: AuditEntryRow;
+  removal_answers: { id: string; account_id: string; status: number; body: string; at: string };
+  totals: { account_id: string; kind: string; total: number };
+  list_anchors: { id: string; anchor: string; expires_at: string };
+  organizations: OrganizationRow;
+  zones: { id: string; account_id: string; name: string; created_on: string; modified_on: string };
+  administrators: AdministratorRow;
+  members: MemberRow;
+  resource_groups: { id: string; account_id: string; name: string; scope: string; created_on: string };
+  user_groups: UserGroupRow;
+  user_group_members: {
+    user_group_id: string;
+    member_id: string;
+    account_id: string;
+    created_on: string;
+  };
+  api_tokens: ApiTokenRow;
+  users: UserRow;
+  /** SQLite only: the trigram index over `users.search_text`. */
+  users_search: { rowid: number; search_text: string };
+  identity_providers: IdentityProviderRow;
+  identities: IdentityRow;
+  applications: ApplicationRow;
+  application_destinations: {
+    application_id: string;
+    account_id: string;
+    ordinal: number;
+    uri: string;
+    host: string;
+    path: string;
+  };
+  policies: PolicyRow;
+  sign_in_states: SignInStateRow;
+  sessions: SessionRow;
+  session_applications: { session_nonce: string; application_id: string; at: string };
+  hand_offs: HandOffRow;
+  failed_logins: {
+    id: string;
+    account_id: string;
+    user_id: string;
+    at: string;
+    expires_at: string;
+    metadata: string;
+  };
+  signing_keys: SigningKeyRow;
+}
+
+export interface FeedEntryRow {
+  account_id: string;
+  epoch: number;
+  position: number;
+  ordinal: number;
+  kind: string;
+  subject_type: string | null;
+  subject_id: string | null;
+  payload: string;
+}
+
+export interface AuditEntryRow {
+  id: string;
+  account_id: string;
+  position: number;
+  at: string;
+  action: string;
+  result: string;
+  actor_id: string | null;
+  actor_email: string | null;
+  actor_type: string;
+  actor_ip: string | null;
+  actor_token_id: string | null;
+  resource_type: string;
+  resource_id: string;
+  request_id: string | null;
+  interface: string;
+  metadata: string;
+}
+
+export interface OrganizationRow {
+  account_id: string;
+  name: string;
+  auth_domain: string;
+  session_duration: string;
+  settings: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface AdministratorRow {
+  id: string;
+  email: string;
+  email_key: string;
+  first_name: string | null;
+  last_name: string | null;
+  key_hash: string | null;
+  created_on: string;
+}
+
+export interface MemberRow {
+  id: string;
+  account_id: string;
+  administrator_id: string;
+  status: string;
+  roles: string;
+  policies: string;
+  created_on: string;
+}
+
+export interface UserGroupRow {
+  id: string;
+  account_id: string;
+  name: string;
+  policies: string;
+  created_on: string;
+  modified_on: string;
+}
+
+export interface ApiTokenRow {
+  id: string;
+  account_id: string | null;
+  administrator_id: string | null;
+  name: string;
+  status: string;
+  secret_hash: string;
+  policies: string;
+  condition: string | null;
+  not_before: string | null;
+  expires_on: string | null;
+  issued_on: string;
+  modified_on: string;
+  last_used_on: string | null;
+  creator_id: string | null;
+  creator_email: string | null;
+}
+
+export interface UserRow {
+  ordinal: Generated<number>;
+  id: string;
+  account_id: string;
+  email: string;
+  email_key: string;
+  name: string;
+  name_key: string;
+  search_text: string;
+  seat_uid: string | null;
+  access_seat: number;
+  /** 1 after a revocation until the person has proved themselves to the provider again. */
+  reauthenticate: number;
+  created_at: string;
+  updated_at: string;
+  last_successful_login: string | null;
+}
+
+export interface IdentityProviderRow {
+  id: string;
+  account_id: string;
+  type: string;
+  name: string;
+  issuer: string;
+  config: string;
+  client_secret: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface IdentityRow {
+  id: string;
+  account_id: string;
+  user_id: string;
+  provider_id: string;
+  issuer: string;
+  subject: string;
+  profile: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ApplicationRow {
+  id: string;
+  account_id: string;
+  aud: string;
+  name: string;
+  type: string;
+  session_duration: string | null;
+  settings: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface PolicyRow {
+  id: string;
+  account_id: string;
+  application_id: string;
+  name: string;
+  decision: string;
+  precedence: number;
+  include: string;
+  exclude: string;
+  require: string;
+  session_duration: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface SignInStateRow {
+  id: string;
+  account_id: string;
+  epoch: number;
+  position: number;
+  provider_id: string;
+  browser_hash: string;
+  nonce: string;
+  verifier: string;
+  application_id: string | null;
+  return_to: string;
+  fresh_login: number;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface SessionRow {
+  nonce: string;
+  account_id: string;
+  user_id: string;
+  identity_id: string;
+  provider_id: string;
+  epoch: number;
+  position: number;
+  identity: string;
+  issued_at: string;
+  expires_at: string;
+}
+
+export interface HandOffRow {
+  id: string;
+  account_id: string;
+  session_nonce: string;
+  application_id: string;
+  epoch: number;
+  position: number;
+  application_position: number;
+  browser_hash: string;
+  return_to: string;
+  expires_at: string;
+}
+
+export interface SigningKeyRow {
+  id: string;
+  account_id: string;
+  purpose: string;
+  public_jwk: string;
+  private_jwk: string;
+  created_at: string;
+}

@@ -1,0 +1,112 @@
+import type { IncomingMessage } from 'node:http';
+import { normalisePath } from '../kernel/path.ts';
+import type { Reason } from './decide.ts';
+
+/** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
+export interface Question {
+  readonly host: string;
+  /** Normalised; what policies and destinations see. */
+  readonly path: string;
+  /** As the client sent it, query included: where to return after sign-in. */
+  readonly target: string;
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  /** A browser navigating, which a redirect can help; anything else is told 401. */
+  readonly navigation: boolean;
+  readonly cookies: ReadonlyMap<string, readonly string[]>;
+  readonly accessToken: string | null;
+}
+
+export type Reading = { readonly question: Question } | { readonly reason: Reason };
+
+const LONGEST_TARGET = 8 * 1024;
+
+/**
+ * Reads the question of the Caddy and Traefik family: X-Forwarded-{Method,Proto,Host,Uri}, each exactly once
+ * (standards §4.1, §4.3: a missing one is never taken from elsewhere, a repeated one never resolved).
+ */
+export function readForwardedQuestion(request: IncomingMessage): Reading {
+  const headers = collectHeaders(request.rawHeaders);
+  const method = single(headers, 'x-forwarded-method');
+  const scheme = single(headers, 'x-forwarded-proto');
+  const host = single(headers, 'x-forwarded-host');
+  const target = single(headers, 'x-forwarded-uri');
+  const isComplete = isMethod(method) && isScheme(scheme) && isHost(host) && isTarget(target);
+  if (!isComplete || repeats(headers, 'cookie') || repeats(headers, 'cf-access-token')) {
+    return { reason: 'question_malformed' };
+  }
+  const normalised = normalisePath(target.split('?', 1)[0] ?? '');
+  if ('refused' in normalised) return { reason: 'path_ambiguous' };
+  return {
+    question: {
+      host: host.toLowerCase(),
+      path: normalised.path,
+      target,
+      method,
+      scheme,
+      navigation: isNavigation(headers, method),
+      cookies: readCookies(single(headers, 'cookie') ?? ''),
+      accessToken: single(headers, 'cf-access-token') ?? null,
+    },
+  };
+}
+
+type Headers = ReadonlyMap<string, readonly string[]>;
+
+function collectHeaders(raw: readonly string[]): Headers {
+  const headers = new Map<string, string[]>();
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase();
+    const values = headers.get(name);
+    if (values) values.push(raw[at + 1] ?? '');
+    else headers.set(name, [raw[at + 1] ?? '']);
+  }
+  return headers;
+}
+
+function single(headers: Headers, name: string): string | undefined {
+  const values = headers.get(name);
+  return values?.length === 1 ? values[0] : undefined;
+}
+
+function repeats(headers: Headers, name: string): boolean {
+  return (headers.get(name)?.length ?? 0) > 1;
+}
+
+function isMethod(text: string | undefined): text is string {
+  return text !== undefined && /^[A-Z]{1,32}$/.test(text);
+}
+
+function isScheme(text: string | undefined): text is 'http' | 'https' {
+  return text === 'http' || text === 'https';
+}
+
+function isHost(text: string | undefined): text is string {
+  return text !== undefined && /^[A-Za-z0-9._-]{1,253}(?::\d{1,5})?$/.test(text);
+}
+
+function isTarget(text: string | undefined): text is string {
+  return text?.startsWith('/') === true && text.length <= LONGEST_TARGET;
+}
+
+/** Fetch metadata decides where there is any; older clients by what they accept (standards §4.3). */
+function isNavigation(headers: Headers, method: string): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  if (single(headers, 'x-requested-with')?.toLowerCase() === 'xmlhttprequest') return false;
+  const mode = single(headers, 'sec-fetch-mode');
+  if (mode !== undefined) return mode === 'navigate';
+  return single(headers, 'accept')?.includes('text/html') === true;
+}
+
+/** Every value of every cookie name: a name that comes twice must be seen twice. */
+export function readCookies(header: string): Map<string, string[]> {
+  const cookies = new Map<string, string[]>();
+  for (const part of header.split(';')) {
+    const equals = part.indexOf('=');
+    if (equals < 1) continue;
+    const name = part.slice(0, equals).trim();
+    const value = part.slice(equals + 1).trim();
+    cookies.set(name, [...(cookies.get(name) ?? []), value]);
+  }
+  return cookies;
+}

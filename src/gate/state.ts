@@ -1,0 +1,200 @@
+import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
+import type {
+  ApplicationState,
+  KeyState,
+  OrganizationState,
+  ProviderState,
+  SessionState,
+} from '../protocol/state.ts';
+
+/** What a gate holds of one account, all in memory, as of `revocations.head`. */
+export interface AccountState {
+  readonly accountId: string;
+  readonly revocations: RevocationIndex;
+  readonly organization: OrganizationState | null;
+  readonly applications: ReadonlyMap<string, ApplicationState>;
+  readonly providers: ReadonlyMap<string, ProviderState>;
+  readonly sessions: ReadonlyMap<string, SessionState>;
+  readonly keys: ReadonlyMap<string, KeyState>;
+}
+
+/** Where a request goes: the application and the account that own its host and path. */
+export interface Destination {
+  readonly account: AccountState;
+  readonly application: ApplicationState;
+}
+
+/** The memory from which a gate decides, and the calls that keep it current (removal/feed.ts). */
+export interface GateState {
+  load(snapshot: {
+    accountId: string;
+    head: Head;
+    revocations: readonly { at: Rev; subject: Subject }[];
+    states: readonly FeedItem[];
+  }): void;
+  apply(batch: FeedBatch): void;
+  /** Forgets sessions that have expired; their tokens expired with them. */
+  sweep(now: number): void;
+  /** The application with the longest destination that covers the path; a destination's port counts if given. */
+  route(host: string, path: string): Destination | null;
+  /** Whether any application has a destination on this host. */
+  isApplicationHost(host: string): boolean;
+  account(accountId: string): AccountState | null;
+  /** The account whose team domain this host is. */
+  accountOfTeamDomain(host: string): AccountState | null;
+}
+
+interface Writable {
+  accountId: string;
+  revocations: RevocationIndex;
+  organization: OrganizationState | null;
+  applications: Map<string, ApplicationState>;
+  providers: Map<string, ProviderState>;
+  sessions: Map<string, SessionState>;
+  sessionsOfUser: Map<string, Set<string>>;
+  keys: Map<string, KeyState>;
+}
+
+interface Entry extends Destination {
+  readonly path: string;
+}
+
+export function createGateState(): GateState {
+  const accounts = new Map<string, Writable>();
+  const teamDomains = new Map<string, Writable>();
+  const hosts = new Map<string, Entry[]>();
+
+  const rebuildRoutes = () => {
+    hosts.clear();
+    for (const account of accounts.values()) {
+      for (const application of account.applications.values()) addRoutes(hosts, account, application);
+    }
+    for (const entries of hosts.values()) entries.sort((one, other) => other.path.length - one.path.length);
+  };
+
+  const rebuildTeamDomains = () => {
+    teamDomains.clear();
+    for (const account of accounts.values()) {
+      if (account.organization) teamDomains.set(account.organization.auth_domain, account);
+    }
+  };
+
+  const takeItems = (account: Writable, items: readonly FeedItem[]) => {
+    for (const item of items) takeItem(account, item);
+    if (items.some((item) => item.kind === 'application')) rebuildRoutes();
+    if (items.some((item) => item.kind === 'organization')) rebuildTeamDomains();
+  };
+
+  return {
+    load({ accountId, head, revocations, states }) {
+      const account = emptyAccount(accountId, head);
+      for (const { at, subject } of revocations) account.revocations.apply(at, [subject]);
+      accounts.set(accountId, account);
+      takeItems(account, states);
+      rebuildRoutes();
+      rebuildTeamDomains();
+    },
+    apply({ accountId, at, items }) {
+      const account = accounts.get(accountId);
+      if (!account) throw new Error('a feed entry for an account that was never loaded');
+      const subjects = items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
+      account.revocations.apply(at, subjects);
+      takeItems(account, items);
+    },
+    sweep(now) {
+      for (const account of accounts.values()) {
+        for (const session of account.sessions.values()) {
+          if (session.expires_at <= now) dropSession(account, session.nonce);
+        }
+      }
+    },
+    route(host, path) {
+      return findRoute(hosts.get(host), path) ?? findRoute(hosts.get(withoutPort(host)), path);
+    },
+    isApplicationHost: (host) => hosts.has(host) || hosts.has(withoutPort(host)),
+    account: (accountId) => accounts.get(accountId) ?? null,
+    accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
+  };
+}
+
+function emptyAccount(accountId: string, head: Head): Writable {
+  return {
+    accountId,
+    revocations: createRevocationIndex(head),
+    organization: null,
+    applications: new Map(),
+    providers: new Map(),
+    sessions: new Map(),
+    sessionsOfUser: new Map(),
+    keys: new Map(),
+  };
+}
+
+function addRoutes(hosts: Map<string, Entry[]>, account: Writable, application: ApplicationState): void {
+  for (const { host, path } of application.destinations) {
+    const entries = hosts.get(host) ?? [];
+    entries.push({ account, application, path });
+    hosts.set(host, entries);
+  }
+}
+
+function findRoute(entries: readonly Entry[] | undefined, path: string): Destination | null {
+  return entries?.find((entry) => path === entry.path || path.startsWith(`${entry.path}/`)) ?? null;
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d{1,5}$/, '');
+}
+
+function takeItem(account: Writable, item: FeedItem): void {
+  switch (item.kind) {
+    case 'revocation':
+      forget(account, item.subject);
+      return;
+    case 'organization':
+      account.organization = item.state as OrganizationState | null;
+      return;
+    case 'application':
+      put(account.applications, item.id, item.state as ApplicationState | null);
+      return;
+    case 'provider':
+      put(account.providers, item.id, item.state as ProviderState | null);
+      return;
+    case 'key':
+      put(account.keys, item.id, item.state as KeyState | null);
+      return;
+    case 'session':
+      if (item.state) keepSession(account, item.state as unknown as SessionState);
+      else dropSession(account, item.id);
+  }
+}
+
+function put<T>(map: Map<string, T>, id: string, state: T | null): void {
+  if (state === null) map.delete(id);
+  else map.set(id, state);
+}
+
+function keepSession(account: Writable, session: SessionState): void {
+  account.sessions.set(session.nonce, session);
+  const nonces = account.sessionsOfUser.get(session.user_id) ?? new Set();
+  account.sessionsOfUser.set(session.user_id, nonces.add(session.nonce));
+}
+
+function dropSession(account: Writable, nonce: string): void {
+  const session = account.sessions.get(nonce);
+  if (!session) return;
+  account.sessions.delete(nonce);
+  const nonces = account.sessionsOfUser.get(session.user_id);
+  nonces?.delete(nonce);
+  if (nonces?.size === 0) account.sessionsOfUser.delete(session.user_id);
+}
+
+/** The index already refuses what is revoked; here the memory of it is given back. */
+function forget(account: Writable, subject: Subject): void {
+  if (subject.type === 'session') dropSession(account, subject.id);
+  if (subject.type === 'user') {
+    for (const nonce of [...(account.sessionsOfUser.get(subject.id) ?? [])]) dropSession(account, nonce);
+  }
+}

@@ -1,0 +1,83 @@
+import { type CryptoKey, compactVerify, decodeProtectedHeader, importJWK } from 'jose';
+import { sha256 } from '../kernel/crypto.ts';
+import { ALGORITHM, readClaims, type SessionToken, TOKEN_TYPE } from '../protocol/claims.ts';
+import type { KeyState } from '../protocol/state.ts';
+import type { AccountState } from './state.ts';
+
+const MOST_CACHED = 20_000;
+const LONGEST_TOKEN = 8 * 1024;
+
+/**
+ * Checks signatures of session and application tokens: one algorithm, a known key of the account, the
+ * account's issuer, our `typ`. What was once found to be well signed is remembered by the token's hash, with
+ * its key: an answer from memory is only as good as the key that is still published. Whether the token has
+ * expired or been revoked is never remembered; the caller asks that every time.
+ */
+export interface TokenVerifier {
+  verify(token: string, account: AccountState): Promise<SessionToken | null>;
+}
+
+interface Remembered {
+  readonly kid: string;
+  readonly accountId: string;
+  readonly token: SessionToken;
+}
+
+export function createTokenVerifier(options: { scheme: 'http' | 'https' }): TokenVerifier {
+  const cache = new Map<string, Remembered>();
+  const imported = new Map<string, Promise<CryptoKey>>();
+
+  const keyOf = (key: KeyState) => {
+    const known = imported.get(key.kid);
+    if (known) return known;
+    const fresh = importJWK({ ...key.jwk, alg: ALGORITHM }, ALGORITHM) as Promise<CryptoKey>;
+    imported.set(key.kid, fresh);
+    return fresh;
+  };
+
+  const remember = (hash: string, entry: Remembered) => {
+    const oldest = cache.size >= MOST_CACHED ? cache.keys().next().value : undefined;
+    if (oldest !== undefined) cache.delete(oldest);
+    cache.set(hash, entry);
+  };
+
+  return {
+    verify: async (token, account) => {
+      if (token.length > LONGEST_TOKEN) return null;
+      const hash = sha256(token);
+      const known = cache.get(hash);
+      if (known)
+        return known.accountId === account.accountId && account.keys.has(known.kid) ? known.token : null;
+      const kid = kidOf(token);
+      const key = kid === null ? undefined : account.keys.get(kid);
+      if (key?.purpose !== 'session' || !account.organization) return null;
+      const issuer = `${options.scheme}://${account.organization.auth_domain}`;
+      const verified = await checkSignature(token, { key: await keyOf(key), issuer });
+      if (verified) remember(hash, { kid: key.kid, accountId: account.accountId, token: verified });
+      return verified;
+    },
+  };
+}
+
+function kidOf(token: string): string | null {
+  try {
+    const { alg, typ, kid } = decodeProtectedHeader(token);
+    return alg === ALGORITHM && typ === TOKEN_TYPE && typeof kid === 'string' ? kid : null;
+  } catch {
+    return null;
+  }
+}
+
+/** `exp` is left to the caller, who checks it on every use and not only on the first. */
+async function checkSignature(
+  token: string,
+  { key, issuer }: { key: CryptoKey; issuer: string },
+): Promise<SessionToken | null> {
+  try {
+    const { payload } = await compactVerify(token, key, { algorithms: [ALGORITHM] });
+    const claims = JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown>;
+    return claims.iss === issuer ? readClaims(claims) : null;
+  } catch {
+    return null;
+  }
+}

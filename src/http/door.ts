@@ -1,0 +1,175 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import type { Act, Principal, Wanted } from '../database/act.ts';
+import type { Reader } from '../database/database.ts';
+import type { Walk } from '../database/paging.ts';
+import { sha256 } from '../kernel/crypto.ts';
+import { refusal } from '../kernel/errors.ts';
+import { ignored, type Note, success } from './envelope.ts';
+import type { Limits } from './rate-limit.ts';
+import type { Call, Route, Zone } from './route.ts';
+import { createValidator, unknownNames } from './validate.ts';
+
+/** What the door asks of the rest: who is there, and whose a zone is. */
+export interface DoorKeeper {
+  readonly reader: Reader;
+  /** Throws 400 or 401 (decisions, Authentication) for anything but valid credentials of one principal. */
+  authenticate(request: { rawHeaders: readonly string[]; ip: string; id: string }): Promise<Principal>;
+  findZone(reader: Reader, zoneId: string): Promise<Zone | null>;
+}
+
+/** Where a request is, after authentication. */
+interface Arrival {
+  principal: Principal;
+  ip: string;
+}
+
+const arrivals = Symbol('arrival');
+type Marked = FastifyRequest & { [arrivals]?: Arrival };
+
+/** The step between routing and parsing: failures per address, credentials, then the credential's own limit. */
+export function createAuthenticator(
+  keeper: DoorKeeper,
+  limits: Limits,
+  addressOf: (request: FastifyRequest) => string,
+) {
+  return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const ip = addressOf(request);
+    await limits.refuseFailing(request, ip);
+    try {
+      const { rawHeaders } = request.raw;
+      const principal = await keeper.authenticate({ rawHeaders, ip, id: request.id });
+      (request as Marked)[arrivals] = { principal, ip };
+    } catch (error) {
+      await limits.countFailure(request, ip);
+      throw error;
+    }
+    await limits.countCall(request, reply, (request as Marked)[arrivals]?.principal.credentialId ?? ip);
+  };
+}
+
+/**
+ * The handler of a route: validate (400), ask for permission (403), call, wrap. `prefix` tells which of the
+ * scope's two forms this is.
+ */
+export function createHandler(route: Route, keeper: DoorKeeper) {
+  const validateParams = route.params ? createValidator(scoped(route.params), 'path') : null;
+  const validateQuery = createValidator(route.query ?? EMPTY, 'query');
+  const validateBody = route.body ? createValidator(route.body, 'body') : null;
+
+  return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { principal, ip } = arrivalOf(request);
+    const params = checkIds(request.params as Record<string, string>);
+    const checked = {
+      params: { ...params, ...(validateParams?.(params) as object) },
+      query: validateQuery(request.query),
+      body: validateBody?.(request.body),
+    };
+    const place = await permit(route, keeper, principal, params);
+    const act = toAct(route, { request, principal, ...place });
+    const walk = walkOf(request, principal, checked.query as PageQuery);
+    const call: Call<unknown, unknown, unknown> = { ...checked, ...place, principal, act, ip, walk };
+    const result = await route.handler(call as Call<never, never, never>);
+    reply.code(route.status);
+    if (route.bare) return { result, success: true };
+    return success(result, notesOf(route, request), route.list);
+  };
+}
+
+const EMPTY = { type: 'object', properties: {} } as TSchema;
+
+function scoped(params: TSchema): TSchema {
+  return { ...params, additionalProperties: true } as TSchema;
+}
+
+function arrivalOf(request: FastifyRequest): Arrival {
+  const arrival = (request as Marked)[arrivals];
+  if (!arrival) throw new Error('a handler was reached without authentication');
+  return arrival;
+}
+
+/** The ids of the scope itself: 32 characters, folded; whether they exist is never said (403). */
+function checkIds(params: Record<string, string>): Record<string, string> {
+  const folded = { ...params };
+  for (const name of ['account_id', 'zone_id']) {
+    const id = params[name];
+    if (id === undefined) continue;
+    if (id.length !== 32) {
+      throw refusal('invalid', { detail: `${name} must have 32 characters`, pointer: `/path/${name}` });
+    }
+    folded[name] = id.toLowerCase();
+  }
+  return folded;
+}
+
+async function permit(
+  route: Route,
+  keeper: DoorKeeper,
+  principal: Principal,
+  params: Record<string, string>,
+) {
+  const zone = params['zone_id'] ? await keeper.findZone(keeper.reader, params['zone_id']) : null;
+  if (params['zone_id'] && !zone) throw refusal('forbidden');
+  const accountId = zone?.account_id ?? params['account_id'] ?? '';
+  const wanted = wantedFor(route, { accountId, zone, principal });
+  if (wanted && !(await principal.permits(keeper.reader, wanted))) throw refusal('forbidden');
+  return { accountId, zone };
+}
+
+function wantedFor(
+  route: Route,
+  { accountId, zone, principal }: { accountId: string; zone: Zone | null; principal: Principal },
+): Wanted | null {
+  const names = route.permission;
+  if (route.scope === 'any') return null;
+  if (route.scope === 'user') {
+    if (!principal.administratorId) throw refusal('forbidden');
+    return { names, user: principal.administratorId };
+  }
+  return zone ? { names, account: accountId, zone: zone.id } : { names, account: accountId };
+}
+
+function toAct(
+  route: Route,
+  at: { request: FastifyRequest; principal: Principal; accountId: string; zone: Zone | null },
+): Act {
+  const { request, principal, accountId } = at;
+  const wanted = wantedFor(route, at);
+  return {
+    accountId,
+    actor: principal.actor,
+    authorize: async (tx) => {
+      if (wanted && !(await principal.permits(tx, wanted))) throw refusal('forbidden');
+    },
+    ...(route.method === 'DELETE' ? { repeat: repeatOf(request, principal) } : {}),
+  };
+}
+
+interface PageQuery {
+  page?: number;
+  per_page?: number;
+}
+
+/** Names the walk by who walks and what is asked, so that its next page starts where this one ended. */
+function walkOf(
+  request: FastifyRequest,
+  principal: Principal,
+  { page = 1, per_page: perPage = 100 }: PageQuery,
+): Walk {
+  const { page: _, ...rest } = request.query as Record<string, unknown>;
+  const asked = JSON.stringify(Object.entries(rest).sort());
+  return { key: `${principal.credentialId} ${request.url.split('?', 1)[0]} ${asked}`, page, perPage };
+}
+
+/** The SDK repeats a DELETE whose answer was lost and says so in this header (reference §1.1). */
+function repeatOf(request: FastifyRequest, principal: Principal) {
+  const count = request.headers['x-stainless-retry-count'];
+  const key = sha256(`${principal.credentialId} ${request.url.toLowerCase()}`);
+  return { key, isRetry: typeof count === 'string' && /^[1-9]\d{0,2}$/.test(count) };
+}
+
+function notesOf(route: Route, request: FastifyRequest): Note[] {
+  const body = unknownNames(request.body, route.body).map((name) => ignored(`/${name}`));
+  const query = unknownNames(request.query, route.query).map((name) => ignored(`/query/${name}`));
+  return [...(route.says ? [route.says] : []), ...body, ...query].slice(0, 50);
+}

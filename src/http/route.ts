@@ -1,0 +1,100 @@
+import type { Static, TObject, TSchema } from 'typebox';
+import type { Act, Principal } from '../database/act.ts';
+import type { Page, Walk } from '../database/paging.ts';
+import type { PermissionGroupName } from '../kernel/permissions.ts';
+
+export interface Zone {
+  readonly id: string;
+  readonly name: string;
+  readonly account_id: string;
+}
+
+/** One authenticated, validated, permitted request. */
+export interface Call<P, Q, B> {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** The account of the path, or the one that owns the zone of the path; empty for scopes without one. */
+  readonly accountId: string;
+  readonly zone: Zone | null;
+  readonly principal: Principal;
+  /** The right to change that account with this request; hand it to `commitAct`. */
+  readonly act: Act;
+  /** Which page of which walk is asked for, where the route answers pages. */
+  readonly walk: Walk;
+  readonly ip: string;
+}
+
+/**
+ * Where a path lives: `account` under /accounts/:account_id, `zone` under /zones/:zone_id, `user` under
+ * /user (the caller's own things), `any` at the root (answers only what the caller may see).
+ */
+export type Scope = 'account' | 'account_or_zone' | 'zone' | 'user' | 'any';
+
+type Empty = TObject<Record<never, never>>;
+
+/** What a route is. It does not compile without the permission groups that open it. */
+export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSchema, R extends TSchema> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly scope: Scope;
+  /** Below the scope's prefix, Fastify syntax. */
+  readonly path: string;
+  readonly operation: string;
+  readonly summary: string;
+  readonly tag: string;
+  /** Any one of them opens the route. */
+  readonly permission: readonly [PermissionGroupName, ...PermissionGroupName[]];
+  readonly status: 200 | 201 | 202;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** The shape of `result`; of each item if `list` is `page` or `all`. */
+  readonly result: R;
+  readonly list?: 'page' | 'all';
+  /** The body is `{result, success}` alone, without `errors` and `messages` (reference §2.3). */
+  readonly bare?: boolean;
+  /** What a success says in `messages`. */
+  readonly says?: { readonly code: number; readonly message: string };
+}
+
+/** A route with its types forgotten, as the door lists them. */
+export interface Route extends RouteSpec<TObject, TObject, TSchema, TSchema> {
+  readonly handler: (call: Call<never, never, never>) => Promise<unknown>;
+}
+
+/** Declares one route of an object or value answer. */
+export function route<
+  R extends TSchema,
+  P extends TObject = Empty,
+  Q extends TObject = Empty,
+  B extends TSchema = Empty,
+>(
+  spec: Omit<RouteSpec<P, Q, B, R>, 'list'> & {
+    handler: (call: Call<Static<P>, Static<Q>, Static<B>>) => Promise<Static<R>>;
+  },
+): Route {
+  return spec;
+}
+
+/** Declares one route that answers a list by pages (`V4PagePaginationArray`, reference §1.3). */
+export function pagedRoute<R extends TSchema, P extends TObject = Empty, Q extends TObject = Empty>(
+  spec: Omit<RouteSpec<P, Q, Empty, R>, 'list' | 'body'> & {
+    handler: (call: Call<Static<P>, Static<Q>, unknown>) => Promise<Page<Static<R>>>;
+  },
+): Route {
+  return { ...spec, list: 'page' };
+}
+
+/** Declares one route that answers a whole, bounded list (`SinglePage`). */
+export function listRoute<
+  R extends TSchema,
+  P extends TObject = Empty,
+  Q extends TObject = Empty,
+  B extends TSchema = Empty,
+>(
+  spec: Omit<RouteSpec<P, Q, B, R>, 'list'> & {
+    handler: (call: Call<Static<P>, Static<Q>, Static<B>>) => Promise<readonly Static<R>[]>;
+  },
+): Route {
+  return { ...spec, list: 'all' };
+}

@@ -1,0 +1,21 @@
+/** Whoever acts: for the audit entry, and to be asked again whether they still may (design §4.1). */
+export interface Actor {
+  readonly type: 'member' | 'account_token' | 'user_token' | 'user' | 'operator' | 'system';
+  readonly id: string | null;
+  readonly email: string | null;
+  readonly tokenId: string | null;
+  readonly ip: string | null;
+  readonly requestId: string | null;
+  readonly interface: 'API' | 'CLI' | 'sign-in' | 'system';
+}
+
+/** The operator at the machine itself, whose right is the access to the database. */
+export const operator: Actor = {
+  type: 'operator',
+  id: null,
+  email: null,
+  tokenId: null,
+  ip: null,
+  requestId: null,
+  interface: 'CLI',
+};

@@ -1,0 +1,106 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** An IPv4 or IPv6 address. An IPv4-mapped IPv6 address never occurs here: it is read as IPv4. */
+export type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** A block of addresses; host bits of the network as it was written do not matter. */
+export interface Cidr {
+  readonly network: Address;
+  readonly prefix: number;
+}
+
+/**
+ * An address in its strict textual form: four decimal octets without leading zeros, or RFC 4291 §2.2.
+ * Null for anything else, zone ids, ports and brackets included. `::ffff:1.2.3.4` is read as `1.2.3.4`.
+ */
+export function parseAddress(text: string): Address | null {
+  // The library alone would take `0x7f.1` and the like.
+  const family = isIP(text);
+  if (family === 0 || text.includes('%')) return null;
+  return ipaddr.process(family === 6 ? withoutDots(text) : text);
+}
+
+/** Canonical text: dotted decimal, or RFC 5952. */
+export function formatAddress(address: Address): string {
+  return address.toString();
+}
+
+/**
+ * A block in CIDR notation, or a bare address as the block that holds it alone; null if it is neither.
+ * Host bits are masked, as Cloudflare does. A mapped block (`::ffff:10.0.0.0/104`) is read as IPv4, and is
+ * refused if it reaches beyond the mapped addresses.
+ */
+export function parseCidr(text: string): Cidr | null {
+  const [address = '', length, ...more] = text.split('/', 3);
+  const network = parseAddress(address);
+  if (network === null || more.length > 0) return null;
+  const bits = network.kind() === 'ipv4' ? 32 : 128;
+  if (length === undefined) return { network, prefix: bits };
+  const shift = bits === 32 && address.includes(':') ? 96 : 0;
+  const prefix = parsePrefix(length) - shift;
+  return prefix >= 0 && prefix <= bits ? { network, prefix } : null;
+}
+
+/** Whether any of the blocks holds the address. */
+export function contains(blocks: readonly Cidr[], address: Address): boolean {
+  return blocks.some(
+    ({ network, prefix }) => network.kind() === address.kind() && address.match(network, prefix),
+  );
+}
+
+export interface Hops {
+  /** The address at the other end of the connection. */
+  readonly peer: string;
+  /** X-Forwarded-For, several lines joined by commas in their order; nearest hop last. */
+  readonly forwardedFor: string | undefined;
+  /** The proxies whose word is taken. */
+  readonly trusted: readonly Cidr[];
+}
+
+/**
+ * The client's address: going from the peer leftwards through X-Forwarded-For, the first that is no trusted
+ * proxy, or the last one if all are. A trusted proxy vouches only for the hop that it wrote itself, so the
+ * header counts for nothing if the peer is not trusted, and nothing left of a hop that is no address is
+ * believed. The answer is canonical text; a peer that is no address is returned as it is.
+ */
+export function clientAddress({ peer, forwardedFor, trusted }: Hops): string {
+  let current = parseAddress(peer);
+  if (current === null) return peer;
+  const hops = forwardedFor?.split(',') ?? [];
+  while (contains(trusted, current)) {
+    const next = parseAddress(trimSpaces(hops.pop() ?? ''));
+    if (next === null) break;
+    current = next;
+  }
+  return formatAddress(current);
+}
+
+/** -1 if it is no plain decimal number of at most three digits. */
+function parsePrefix(text: string): number {
+  return PREFIX.test(text) ? Number(text) : -1;
+}
+
+const PREFIX = /^(?:0|[1-9][0-9]{0,2})$/;
+
+/** An IPv6 address whose last four octets are decimal, in hexadecimal: the library reads `::1.2.3.4` as IPv4. */
+function withoutDots(text: string): string {
+  if (!text.includes('.')) return text;
+  const start = text.lastIndexOf(':') + 1;
+  const octets = text.slice(start).split('.');
+  const hex = octets.map((octet) => Number(octet).toString(16).padStart(2, '0')).join('');
+  return `${text.slice(0, start)}${hex.slice(0, 4)}:${hex.slice(4)}`;
+}
+
+/** Optional white space of RFC 9110 §5.6.3, and no other. */
+function trimSpaces(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text, start)) start++;
+  while (end > start && isSpace(text, end - 1)) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(text: string, at: number): boolean {
+  return text[at] === ' ' || text[at] === '\t';
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '../kernel/json.ts';
+import type { Rev } from './rev.ts';
+
+/** What a revocation can name. An `email` is a normalised key, an `identity` the key of identitySubject. */
+export type SubjectType =
+  | 'account'
+  | 'user'
+  | 'email'
+  | 'identity'
+  | 'session'
+  | 'application'
+  | 'provider'
+  | 'registration'
+  | 'service_token'
+  | 'gate';
+
+export interface Subject {
+  readonly type: SubjectType;
+  readonly id: string;
+}
+
+/** The subject for one identity at a provider: the three parts that make it, none of which can be confused. */
+export function identitySubject(identity: { provider_id: string; issuer: string; subject: string }): Subject {
+  return { type: 'identity', id: JSON.stringify([identity.provider_id, identity.issuer, identity.subject]) };
+}
+
+/** What a gate must know besides revocations: the newest state of an object, or that it is gone. */
+export type StateKind = 'organization' | 'application' | 'provider' | 'session' | 'key';
+
+/** What an act adds to the feed. All entries of one transaction share one position and are applied whole. */
+export type FeedItem =
+  | { readonly kind: 'revocation'; readonly subject: Subject }
+  | { readonly kind: StateKind; readonly id: string; readonly state: JsonObject | null };
+
+/** A committed item, with its place. */
+export interface FeedBatch {
+  readonly accountId: string;
+  readonly at: Rev;
+  readonly items: readonly FeedItem[];
+}
+
+export function revocation(subject: Subject): FeedItem {
+  return { kind: 'revocation', subject };
+}

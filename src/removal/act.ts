@@ -1,0 +1,100 @@
+import { type AuditFacts, recordAudit } from '../audit/audit.ts';
+import type { Act } from '../database/act.ts';
+import type { Database, Tx } from '../database/database.ts';
+import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
+import { ApiError } from '../kernel/errors.ts';
+import type { FeedItem } from '../protocol/feed.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+import type { Feed } from './feed.ts';
+import { appendFeed, dropAnswersBefore, findAnswer, keepAnswer, readHead, takePosition } from './store.ts';
+
+/** What every act needs. */
+export interface Control {
+  readonly database: Database;
+  readonly feed: Feed;
+  readonly clock: Clock;
+}
+
+/** What a change did: its answer, what gates must know of it, and its audit entry. */
+export interface Change<T> {
+  readonly result: T;
+  readonly items?: readonly FeedItem[];
+  readonly audit: AuditFacts;
+  /** Asked after the counter row is locked, with all that committed before in sight; throws the refusal. */
+  readonly guard?: (tx: Tx) => Promise<void>;
+  /**
+   * Done after the actor's right and the guard were asked: whatever could end or widen the actor's own right
+   * (their own token, membership or group). It touches only what belongs to rows that the change has locked.
+   */
+  readonly finish?: (tx: Tx) => Promise<void>;
+  /** Further accounts in which this act ends authority; each gets the items and the entry as well. */
+  readonly alsoAccountIds?: readonly string[];
+}
+
+/** How long the answer of a DELETE is repeated to the same caller. */
+const REPEAT_FOR = 5 * MINUTE;
+
+/**
+ * The one primitive (design §4): the domain change, the feed entries and the audit entry in one transaction,
+ * the actor's right asked again after the counter is locked, and an answer only when it is in force. Every
+ * path that changes or ends access comes through here.
+ *
+ * `change` locks owner rows first and may run again from its start; whatever it throws undoes everything. A
+ * refusal is answered only after what it was read from is in force as well: a 404 says that access is gone.
+ */
+export async function commitAct<T>(
+  control: Control,
+  act: Act,
+  change: (tx: Tx) => Promise<Change<T>>,
+): Promise<T> {
+  let seen: Head | null = null;
+  try {
+    const { result, committed } = await control.database.write((tx) => perform(control, act, tx, change));
+    for (const { accountId, at } of committed) await control.feed.reach(accountId, at);
+    return result;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    seen = await control.database.snapshot((snapshot) => readHead(snapshot, act.accountId));
+    if (seen) await control.feed.reach(act.accountId, seen);
+    return repeatedAnswer(control, act, error);
+  }
+}
+
+async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) => Promise<Change<T>>) {
+  const now = timestamp(control.clock.now());
+  const done = await change(tx);
+  const accountIds = [...new Set([act.accountId, ...(done.alsoAccountIds ?? [])])].sort();
+  const committed: { accountId: string; at: Rev }[] = [];
+  for (const accountId of accountIds) committed.push({ accountId, at: await takePosition(tx, accountId) });
+  await act.authorize(tx);
+  await done.guard?.(tx);
+  await done.finish?.(tx);
+  const items = done.items ?? [];
+  for (const { accountId, at } of committed) {
+    await appendFeed(tx, accountId, at, items);
+    await recordAudit(tx, { accountId, at, now, actor: act.actor, facts: done.audit });
+    tx.afterCommit(() => control.feed.committed({ accountId, at, items }));
+  }
+  if (act.repeat) await rememberAnswer(tx, act, now, done.result);
+  return { result: done.result, committed };
+}
+
+async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): Promise<void> {
+  if (!act.repeat) return;
+  await dropAnswersBefore(tx, timestamp(Date.parse(now) - REPEAT_FOR));
+  await keepAnswer(tx, {
+    id: act.repeat.key,
+    account_id: act.accountId,
+    body: JSON.stringify(result),
+    at: now,
+  });
+}
+
+/** A DELETE sent again by the client because its answer was lost is told what the first was told. */
+async function repeatedAnswer<T>(control: Control, act: Act, error: ApiError): Promise<T> {
+  if (!act.repeat?.isRetry || error.status !== 404) throw error;
+  const since = timestamp(control.clock.now() - REPEAT_FOR);
+  const answer = await findAnswer(control.database.reader, act.repeat.key, since);
+  if (answer === null) throw error;
+  return JSON.parse(answer) as T;
+}

@@ -1,0 +1,131 @@
+import type { Database, Snapshot } from '../database/database.ts';
+import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+import { listAccountIds, listRevocations, readFeedAfter, readHead } from './store.ts';
+
+/** All that a gate needs of one account, as of one position. */
+export interface AccountSnapshot {
+  readonly accountId: string;
+  readonly head: Head;
+  readonly revocations: readonly { at: Rev; subject: Subject }[];
+  readonly states: readonly FeedItem[];
+}
+
+/** Whoever decides from memory. Both calls are synchronous and whole: after they return, it is in force. */
+export interface Follower {
+  load(snapshot: AccountSnapshot): void;
+  apply(batch: FeedBatch): void;
+}
+
+/** Reads the living state of one kind of object of an account, for a snapshot. */
+export type StateSource = (snapshot: Snapshot, accountId: string) => Promise<FeedItem[]>;
+
+/**
+ * Carries committed transactions to the followers of this process, each account in the order of its
+ * positions and without a gap.
+ */
+export interface Feed {
+  /** Loads every account. Call before the first decision. */
+  start(): Promise<void>;
+  /** A transaction of this process has committed. Applied at once if it is the next one. */
+  committed(batch: FeedBatch): void;
+  /** Resolves when everything up to `at` is in force here; reads what is missing from the database. */
+  reach(accountId: string, at: Rev): Promise<void>;
+  /** Resolves when everything committed before the call is in force here. */
+  catchUp(accountId: string): Promise<void>;
+}
+
+export function createFeed(options: {
+  database: Database;
+  follower: Follower;
+  sources: readonly StateSource[];
+}): Feed {
+  const { database, follower, sources } = options;
+  const applied = new Map<string, Rev>();
+  const catchingUp = new Map<string, Promise<void>>();
+
+  const isApplied = (accountId: string, at: Rev) => {
+    const here = applied.get(accountId);
+    return here !== undefined && here.epoch === at.epoch && here.position >= at.position;
+  };
+
+  const apply = (batch: FeedBatch) => {
+    follower.apply(batch);
+    applied.set(batch.accountId, batch.at);
+  };
+
+  const load = (accountId: string) =>
+    database.snapshot(
+      async (snapshot) => {
+        const loaded = await readSnapshot(snapshot, accountId, sources);
+        if (!loaded) return;
+        follower.load(loaded);
+        applied.set(accountId, loaded.head);
+      },
+      { repeatable: true },
+    );
+
+  const readMissing = (accountId: string, from: Rev) =>
+    database.snapshot(
+      async (snapshot) => {
+        const head = await readHead(snapshot, accountId);
+        if (!head || head.epoch !== from.epoch)
+          throw new Error('the feed of the account belongs to another epoch');
+        return { head, batches: await readFeedAfter(snapshot, accountId, from) };
+      },
+      { repeatable: true },
+    );
+
+  // What this process committed meanwhile may be among what was read, or beyond it: `isApplied` tells.
+  const fetchMissing = async (accountId: string) => {
+    const from = applied.get(accountId);
+    if (!from) return await load(accountId);
+    const { head, batches } = await readMissing(accountId, from);
+    for (const { at, items } of batches) {
+      if (!isApplied(accountId, at)) apply({ accountId, at, items });
+    }
+    const at = { epoch: head.epoch, position: head.position };
+    if (!isApplied(accountId, at)) apply({ accountId, at, items: [] });
+  };
+
+  const catchUp = async (accountId: string) => {
+    // One that is under way may have read too early for this caller: wait for it, then read again.
+    await catchingUp.get(accountId)?.catch(() => {});
+    const running = catchingUp.get(accountId) ?? fetchMissing(accountId);
+    catchingUp.set(accountId, running);
+    try {
+      await running;
+    } finally {
+      if (catchingUp.get(accountId) === running) catchingUp.delete(accountId);
+    }
+  };
+
+  return {
+    start: async () => {
+      const accountIds = await listAccountIds(database.reader);
+      for (const accountId of accountIds) await load(accountId);
+    },
+    committed: (batch) => {
+      const here = applied.get(batch.accountId);
+      if (here?.epoch === batch.at.epoch && batch.at.position === here.position + 1) apply(batch);
+    },
+    reach: async (accountId, at) => {
+      if (!isApplied(accountId, at)) await catchUp(accountId);
+      if (!isApplied(accountId, at)) throw new Error('the feed did not reach a committed position');
+    },
+    catchUp,
+  };
+}
+
+async function readSnapshot(
+  snapshot: Snapshot,
+  accountId: string,
+  sources: readonly StateSource[],
+): Promise<AccountSnapshot | null> {
+  const head = await readHead(snapshot, accountId);
+  if (!head) return null;
+  const revocations = await listRevocations(snapshot, accountId);
+  const states: FeedItem[] = [];
+  for (const source of sources) states.push(...(await source(snapshot, accountId)));
+  return { accountId, head, revocations, states };
+}

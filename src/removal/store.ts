@@ -1,0 +1,169 @@
+import type { Reader, Snapshot, Tx } from '../database/database.ts';
+import type { FeedEntryRow } from '../database/tables.ts';
+import type { JsonObject } from '../kernel/json.ts';
+import type { FeedItem, StateKind, Subject, SubjectType } from '../protocol/feed.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+
+/**
+ * Where the account's feed stands, as the snapshot sees it. A mint's first statement (design §4.3); null
+ * for an account that does not exist.
+ */
+export async function readHead(snapshot: Snapshot, accountId: string): Promise<Head | null> {
+  const row = await snapshot.query
+    .selectFrom('feed_heads')
+    .select(['epoch', 'position', 'floor'])
+    .where('account_id', '=', accountId)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Takes the account's next position. The last row that a transaction locks (design §4.2). */
+export async function takePosition(tx: Tx, accountId: string): Promise<Rev> {
+  return await tx.query
+    .updateTable('feed_heads')
+    .set((row) => ({ position: row('position', '+', 1) }))
+    .where('account_id', '=', accountId)
+    .returning(['epoch', 'position'])
+    .executeTakeFirstOrThrow();
+}
+
+/** Writes the items of one transaction under its position, and the newest revocation of each subject. */
+export async function appendFeed(
+  tx: Tx,
+  accountId: string,
+  at: Rev,
+  items: readonly FeedItem[],
+): Promise<void> {
+  if (items.length === 0) return;
+  await tx.query
+    .insertInto('feed_entries')
+    .values(items.map((item, ordinal) => ({ account_id: accountId, ...at, ordinal, ...toRow(item) })))
+    .execute();
+  for (const subject of revokedSubjects(items)) await keepRevocation(tx, accountId, at, subject);
+}
+
+async function keepRevocation(tx: Tx, accountId: string, at: Rev, subject: Subject): Promise<void> {
+  await tx.query
+    .insertInto('revocations')
+    .values({ account_id: accountId, subject_type: subject.type, subject_id: subject.id, ...at })
+    .onConflict((conflict) => conflict.columns(['account_id', 'subject_type', 'subject_id']).doUpdateSet(at))
+    .execute();
+}
+
+/** The subjects that a batch revokes. */
+export function revokedSubjects(items: readonly FeedItem[]): Subject[] {
+  return items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
+}
+
+/** The newest revocation of each of these subjects that has one. */
+export async function readRevocations(
+  snapshot: Snapshot,
+  accountId: string,
+  subjects: readonly Subject[],
+): Promise<Rev[]> {
+  if (subjects.length === 0) return [];
+  return await snapshot.query
+    .selectFrom('revocations')
+    .select(['epoch', 'position'])
+    .where('account_id', '=', accountId)
+    .where((row) =>
+      row.or(
+        subjects.map((subject) =>
+          row.and([row('subject_type', '=', subject.type), row('subject_id', '=', subject.id)]),
+        ),
+      ),
+    )
+    .execute();
+}
+
+/** Every living revocation of the account, for a gate's first snapshot. */
+export async function listRevocations(
+  reader: Reader,
+  accountId: string,
+): Promise<{ at: Rev; subject: Subject }[]> {
+  const rows = await reader.query
+    .selectFrom('revocations')
+    .select(['subject_type', 'subject_id', 'epoch', 'position'])
+    .where('account_id', '=', accountId)
+    .execute();
+  return rows.map(({ subject_type, subject_id, epoch, position }) => ({
+    at: { epoch, position },
+    subject: { type: subject_type as SubjectType, id: subject_id },
+  }));
+}
+
+/** The feed after a position, whole transactions in their order. */
+export async function readFeedAfter(
+  snapshot: Snapshot,
+  accountId: string,
+  after: Rev,
+): Promise<{ at: Rev; items: FeedItem[] }[]> {
+  const rows = await snapshot.query
+    .selectFrom('feed_entries')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('epoch', '=', after.epoch)
+    .where('position', '>', after.position)
+    .orderBy('position')
+    .orderBy('ordinal')
+    .execute();
+  const batches = new Map<number, { at: Rev; items: FeedItem[] }>();
+  for (const row of rows) {
+    const batch = batches.get(row.position) ?? {
+      at: { epoch: row.epoch, position: row.position },
+      items: [],
+    };
+    batch.items.push(toItem(row));
+    batches.set(row.position, batch);
+  }
+  return [...batches.values()];
+}
+
+export async function listAccountIds(reader: Reader): Promise<string[]> {
+  const rows = await reader.query.selectFrom('accounts').select('id').orderBy('id').execute();
+  return rows.map((row) => row.id);
+}
+
+/** Keeps the answer of a removal for whoever asks again because the first answer was lost. */
+export async function keepAnswer(
+  tx: Tx,
+  answer: { id: string; account_id: string; body: string; at: string },
+): Promise<void> {
+  const row = { ...answer, status: 200 };
+  await tx.query
+    .insertInto('removal_answers')
+    .values(row)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ body: row.body, at: row.at }))
+    .execute();
+}
+
+/** The kept answer of that name, if it was given after `since`. */
+export async function findAnswer(reader: Reader, id: string, since: string): Promise<string | null> {
+  const row = await reader.query
+    .selectFrom('removal_answers')
+    .select('body')
+    .where('id', '=', id)
+    .where('at', '>=', since)
+    .executeTakeFirst();
+  return row?.body ?? null;
+}
+
+/** Drops the answers that nobody may ask for any more. */
+export async function dropAnswersBefore(tx: Tx, time: string): Promise<void> {
+  await tx.query.deleteFrom('removal_answers').where('at', '<', time).execute();
+}
+
+function toRow(item: FeedItem): Pick<FeedEntryRow, 'kind' | 'subject_type' | 'subject_id' | 'payload'> {
+  if (item.kind === 'revocation') {
+    return { kind: item.kind, subject_type: item.subject.type, subject_id: item.subject.id, payload: 'null' };
+  }
+  return { kind: item.kind, subject_type: null, subject_id: item.id, payload: JSON.stringify(item.state) };
+}
+
+function toItem(row: FeedEntryRow): FeedItem {
+  const id = row.subject_id ?? '';
+  if (row.kind === 'revocation') {
+    return { kind: 'revocation', subject: { type: row.subject_type as SubjectType, id } };
+  }
+  return { kind: row.kind as StateKind, id, state: JSON.parse(row.payload) as JsonObject | null };
+}

@@ -1,0 +1,111 @@
+/** One setting of the server: its flag, `PORTCULLIS_…` variable and key in the config file share its name. */
+export interface Setting {
+  readonly name: string;
+  readonly value: string;
+  readonly usual: string;
+  readonly describe: string;
+  /** May be given several times, or as a comma-separated list. */
+  readonly many?: boolean;
+  /** A switch: the flag alone means true. */
+  readonly flag?: boolean;
+  /** Can also be read from the file named by the same setting with `-file` (variable: `_FILE`). */
+  readonly secret?: boolean;
+}
+
+/** Every setting, in the order of docs/configuration.md, which is generated from this list. */
+export const settings = [
+  {
+    name: 'listen',
+    value: 'host:port',
+    usual: '127.0.0.1:8787',
+    describe: 'Where the API, sign-in and forward-auth are served.',
+  },
+  {
+    name: 'data',
+    value: 'folder',
+    usual: './data',
+    describe: 'Folder of the embedded database, the credentials file and the master key. Made if absent.',
+  },
+  {
+    name: 'database-url',
+    value: 'url',
+    usual: 'the SQLite file portcullis.db in the data folder',
+    describe: 'A postgres:// URL switches to PostgreSQL.',
+    secret: true,
+  },
+  {
+    name: 'team-domain',
+    value: 'host[:port]',
+    usual: 'team.localhost with the port of --listen',
+    describe:
+      'Team domain of the first account, where people sign in. Used at the first start; afterwards the database rules and a differing value is an error.',
+  },
+  {
+    name: 'public-url',
+    value: 'url',
+    usual: 'http:// and --listen',
+    describe:
+      'Origin under which API clients reach this server. Its scheme is also that of the team domains.',
+  },
+  {
+    name: 'admin-email',
+    value: 'e-mail',
+    usual: 'admin@example.com',
+    describe: 'E-mail of the first Super Administrator. Used at the first start only.',
+  },
+  {
+    name: 'zone',
+    value: 'name',
+    usual: 'localhost',
+    describe: 'Name of the first zone. Used at the first start only.',
+  },
+  {
+    name: 'master-key-file',
+    value: 'file',
+    usual: 'master.key in the data folder',
+    describe:
+      'The key that encrypts signing keys and provider secrets in the database. Made at the first start.',
+  },
+  {
+    name: 'trusted-proxy',
+    value: 'CIDR',
+    usual: 'none',
+    describe: 'Address of a proxy whose X-Forwarded-* headers are believed. Nobody is by default.',
+    many: true,
+  },
+  {
+    name: 'forward-auth-secret',
+    value: 'text',
+    usual: 'none',
+    describe:
+      'A secret that a proxy may send as X-Portcullis-Forward-Auth-Secret to use forward-auth from any address. At least 32 characters.',
+    secret: true,
+  },
+  {
+    name: 'insecure-http',
+    value: '',
+    usual: 'false',
+    describe: 'Allows --listen beyond loopback without a trusted proxy that ends TLS.',
+    flag: true,
+  },
+  {
+    name: 'metrics-listen',
+    value: 'host:port',
+    usual: '127.0.0.1:9464',
+    describe: 'Where /metrics is served; `off` for nowhere.',
+  },
+  {
+    name: 'rate-limit',
+    value: 'requests',
+    usual: '1200',
+    describe: 'API requests per five minutes and credential; `off` for no limit.',
+  },
+  {
+    name: 'log-level',
+    value: 'level',
+    usual: 'info',
+    describe: 'fatal, error, warn, info, debug, trace or silent.',
+  },
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof settings)[number]['name'];

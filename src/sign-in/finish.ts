@@ -1,0 +1,221 @@
+import type { SeenIdentity } from '../access/users/sessions.ts';
+import { admitUser, recordSignIn } from '../access/users/users.ts';
+import type { Tx } from '../database/database.ts';
+import type { IdentityRow, SignInStateRow } from '../database/tables.ts';
+import { MINUTE, timestamp } from '../kernel/clock.ts';
+import { emailDomain, normaliseEmail } from '../kernel/email.ts';
+import { newSessionNonce, newUuid } from '../kernel/ids.ts';
+import { identitySubject, type Subject } from '../protocol/feed.ts';
+import type { Head } from '../protocol/rev.ts';
+import type { Change } from '../removal/act.ts';
+import { beginMint, parentStands } from '../removal/mint.ts';
+import { revOf, sessionItem, subjectsOf } from './lineage.ts';
+import { SignInRefused } from './refused.ts';
+import {
+  findIdentity,
+  insertIdentity,
+  insertSession,
+  listIdentitiesOf,
+  type SessionLineage,
+  takeState,
+  updateIdentity,
+} from './store.ts';
+
+/** What the provider said of the person, checked as OpenID Connect demands, not yet believed as an identity. */
+export interface ProvenIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly email: string | null;
+  readonly emailVerified: boolean | null;
+  readonly name: string | null;
+  /** Seconds since the epoch. */
+  readonly authTime: number | null;
+}
+
+export interface FinishInput {
+  readonly accountId: string;
+  readonly stateId: string;
+  readonly proven: ProvenIdentity;
+  readonly providerType: string;
+  readonly linkByEmail: boolean;
+  /** Milliseconds. */
+  readonly sessionDuration: number;
+  readonly now: number;
+  readonly ip: string;
+}
+
+export interface FinishedSignIn {
+  readonly session: SessionLineage;
+  readonly returnTo: string;
+  readonly applicationId: string | null;
+}
+
+/** A person's clock and the provider's may differ by this much when a fresh sign-in is demanded. */
+const SKEW = MINUTE;
+
+/**
+ * Mints the session of a sign-in (design §4.3): reading first, then the rows, then the question whether the
+ * state's lineage still stands, and only then the session, with the state's own `rev`. The caller commits it
+ * through commitAct, which asks the same question again after the counter row is locked.
+ */
+export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<FinishedSignIn>> {
+  const head = await beginMint(tx, input.accountId);
+  const state = await takeStateOf(tx, input);
+  const email = provenEmail(input.proven);
+  const identity = {
+    provider_id: state.provider_id,
+    issuer: input.proven.issuer,
+    subject: input.proven.subject,
+  };
+  const subjects: Subject[] = [
+    { type: 'email', id: email },
+    identitySubject(identity),
+    { type: 'provider', id: state.provider_id },
+  ];
+  await refuseSuperseded(tx, { state, head, subjects });
+  const known = await findIdentity(tx, { ...identity, providerId: identity.provider_id });
+  const user = await admitUser(tx, {
+    accountId: input.accountId,
+    email,
+    name: input.proven.name ?? '',
+    now: timestamp(input.now),
+  });
+  await refuseSuperseded(tx, { state, head, subjects: [{ type: 'user', id: user.id }] });
+  refuseStale(user.reauthenticate === 1, state, input.proven);
+  const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
+  if (linked.user_id !== user.id) throw new SignInRefused('email_changed');
+  const seen = seenIdentity(input, { state, userId: user.id, email });
+  await updateIdentity(tx, linked.id, { profile: JSON.stringify(seen), updated_at: timestamp(input.now) });
+  const session = newSession(input, { state, identity: linked, email, seen });
+  const { email_key: _, issuer: __, subject: ___, ...row } = session;
+  await insertSession(tx, row);
+  await recordSignIn(tx, user, timestamp(input.now));
+  return {
+    result: { session, returnTo: state.return_to, applicationId: state.application_id },
+    items: [sessionItem(session)],
+    audit: {
+      action: 'user.sign_in',
+      resource: { type: 'user', id: user.id },
+      metadata: { session: session.nonce, provider_id: state.provider_id },
+    },
+    guard: (later) => refuseSuperseded(later, { state, head: null, subjects: subjectsOf(session) }),
+  };
+}
+
+async function takeStateOf(tx: Tx, input: FinishInput): Promise<SignInStateRow> {
+  const state = await takeState(tx, input.stateId);
+  if (!state || state.account_id !== input.accountId) throw new SignInRefused('state_unknown');
+  if (state.expires_at <= timestamp(input.now)) throw new SignInRefused('state_expired');
+  return state;
+}
+
+function provenEmail({ email, emailVerified }: ProvenIdentity): string {
+  const key = email === null ? null : normaliseEmail(email);
+  if (key === null || emailDomain(key) === '') throw new SignInRefused('email_missing');
+  if (emailVerified === false) throw new SignInRefused('email_unverified');
+  return key;
+}
+
+/** A removal that came after the state was made ends this sign-in; the person starts again (schedules 2, 3). */
+async function refuseSuperseded(
+  tx: Tx,
+  { state, head, subjects }: { state: SignInStateRow; head: Head | null; subjects: readonly Subject[] },
+): Promise<void> {
+  const { account_id: accountId } = state;
+  const now = head ?? (await beginMint(tx, accountId));
+  if (!(await parentStands(tx, { accountId, rev: revOf(state), head: now, subjects }))) {
+    throw new SignInRefused('superseded');
+  }
+}
+
+/**
+ * After a revocation the provider's own session must not sign the browser in again by itself: the first
+ * sign-in asks for a fresh login and is held to it by `auth_time` (schedule 22).
+ */
+function refuseStale(mustProve: boolean, state: SignInStateRow, proven: ProvenIdentity): void {
+  if (!mustProve) return;
+  if (state.fresh_login !== 1) throw new SignInRefused('reauthenticate');
+  const asked = Date.parse(state.created_at) - SKEW;
+  if (proven.authTime === null || proven.authTime * 1000 < asked)
+    throw new SignInRefused('not_reauthenticated');
+}
+
+/**
+ * The first identity of a user links by e-mail. A second subject at the same provider, or a second provider
+ * without `link_by_email`, does not: whoever can make such an account would become the person.
+ */
+async function linkIdentity(
+  tx: Tx,
+  { input, state, userId }: { input: FinishInput; state: SignInStateRow; userId: string; email: string },
+): Promise<IdentityRow> {
+  const others = await listIdentitiesOf(tx, userId);
+  if (others.some((other) => other.provider_id === state.provider_id))
+    throw new SignInRefused('subject_mismatch');
+  if (others.length > 0 && !input.linkByEmail) throw new SignInRefused('link_refused');
+  const now = timestamp(input.now);
+  const identity: IdentityRow = {
+    id: newUuid(),
+    account_id: input.accountId,
+    user_id: userId,
+    provider_id: state.provider_id,
+    issuer: input.proven.issuer,
+    subject: input.proven.subject,
+    profile: '{}',
+    created_at: now,
+    updated_at: now,
+  };
+  await insertIdentity(tx, identity);
+  return identity;
+}
+
+function newSession(
+  input: FinishInput,
+  {
+    state,
+    identity,
+    email,
+    seen,
+  }: { state: SignInStateRow; identity: IdentityRow; email: string; seen: SeenIdentity },
+): SessionLineage {
+  return {
+    nonce: newSessionNonce(),
+    account_id: input.accountId,
+    user_id: identity.user_id,
+    identity_id: identity.id,
+    provider_id: identity.provider_id,
+    epoch: state.epoch,
+    position: state.position,
+    identity: JSON.stringify(seen),
+    issued_at: timestamp(input.now),
+    // Counted from the time read with `rev`, so that nothing outlives the pruning of the feed (schedule 19).
+    expires_at: timestamp(Date.parse(state.created_at) + input.sessionDuration),
+    email_key: email,
+    issuer: identity.issuer,
+    subject: identity.subject,
+  };
+}
+
+function seenIdentity(
+  input: FinishInput,
+  { state, userId, email }: { state: SignInStateRow; userId: string; email: string },
+): SeenIdentity {
+  return {
+    account_id: input.accountId,
+    auth_status: 'NONE',
+    common_name: '',
+    device_id: '',
+    device_sessions: {},
+    devicePosture: {},
+    email,
+    geo: {},
+    iat: Math.floor(input.now / 1000),
+    idp: { id: state.provider_id, type: input.providerType },
+    ip: input.ip,
+    is_gateway: false,
+    is_warp: false,
+    service_token_id: '',
+    service_token_status: false,
+    user_uuid: userId,
+    version: 1,
+  };
+}

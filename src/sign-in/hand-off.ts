@@ -1,0 +1,136 @@
+import type { Snapshot, Tx } from '../database/database.ts';
+import { timestamp } from '../kernel/clock.ts';
+import { equalInConstantTime, randomSecret, sha256 } from '../kernel/crypto.ts';
+import type { TokenClaims } from '../protocol/claims.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+import { toClaim } from '../protocol/rev.ts';
+import { beginMint, parentStands } from '../removal/mint.ts';
+import { revOf, subjectsOf } from './lineage.ts';
+import { SignInRefused } from './refused.ts';
+import { findLineage, insertHandOff, noteApplication, type SessionLineage, takeHandOff } from './store.ts';
+
+/** The code is on its way through one redirect. */
+const HAND_OFF_FOR = 60_000;
+
+export interface HandOffInput {
+  readonly accountId: string;
+  readonly sessionNonce: string;
+  readonly applicationId: string;
+  /** SHA-256 of the secret in the browser's cookie on the application's host. */
+  readonly browserHash: string;
+  readonly returnTo: string;
+  readonly now: number;
+}
+
+/**
+ * Mints the one-time code that carries a session to an application's host. It inherits the session's `rev`;
+ * only for the application does it take its own reading.
+ */
+export async function createHandOff(tx: Tx, input: HandOffInput): Promise<string> {
+  const head = await beginMint(tx, input.accountId);
+  const session = await standing(tx, input, head);
+  const code = randomSecret();
+  const row = {
+    id: sha256(code),
+    account_id: input.accountId,
+    session_nonce: session.nonce,
+    application_id: input.applicationId,
+    ...revOf(session),
+    application_position: head.position,
+    browser_hash: input.browserHash,
+    return_to: input.returnTo,
+    expires_at: timestamp(input.now + HAND_OFF_FOR),
+  };
+  await insertHandOff(tx, row, timestamp(input.now));
+  return code;
+}
+
+/** A redeemed code: what the application token is signed from, and where the browser goes on. */
+export interface Redeemed {
+  readonly session: SessionLineage;
+  readonly applicationId: string;
+  readonly applicationRev: Rev;
+  readonly returnTo: string;
+}
+
+/** Redeems a code once, in the browser it was made for, if its lineage and the application still stand. */
+export async function redeemHandOff(
+  tx: Tx,
+  input: { accountId: string; code: string; browserHash: string; now: number },
+): Promise<Redeemed> {
+  const head = await beginMint(tx, input.accountId);
+  const taken = await takeHandOff(tx, sha256(input.code));
+  if (!taken || taken.account_id !== input.accountId || taken.expires_at <= timestamp(input.now)) {
+    throw new SignInRefused('hand_off_invalid');
+  }
+  if (!equalInConstantTime(taken.browser_hash, input.browserHash))
+    throw new SignInRefused('hand_off_invalid');
+  const session = await standing(tx, { ...input, sessionNonce: taken.session_nonce }, head);
+  const applicationRev = { epoch: taken.epoch, position: taken.application_position };
+  const application = { type: 'application' as const, id: taken.application_id };
+  const stands = { accountId: input.accountId, rev: applicationRev, head, subjects: [application] };
+  if (!(await parentStands(tx, stands))) throw new SignInRefused('superseded');
+  await noteApplication(tx, {
+    session_nonce: session.nonce,
+    application_id: taken.application_id,
+    at: timestamp(input.now),
+  });
+  return { session, applicationId: taken.application_id, applicationRev, returnTo: taken.return_to };
+}
+
+/** The session, if it exists, has not expired and its lineage stands at this reading. */
+async function standing(
+  snapshot: Snapshot,
+  { accountId, sessionNonce, now }: { accountId: string; sessionNonce: string; now: number },
+  head: Head,
+): Promise<SessionLineage> {
+  const session = await findLineage(snapshot, accountId, sessionNonce);
+  if (!session || session.expires_at <= timestamp(now)) throw new SignInRefused('session_ended');
+  const parent = { accountId, rev: revOf(session), head, subjects: subjectsOf(session) };
+  if (!(await parentStands(snapshot, parent))) throw new SignInRefused('session_ended');
+  return session;
+}
+
+/** Claims of the global session token of the team domain (reference §5). */
+export function sessionClaims(
+  session: SessionLineage,
+  { issuer, now }: { issuer: string; now: number },
+): TokenClaims {
+  return {
+    ...commonClaims(session, issuer, now),
+    type: 'org',
+    aud: [issuer],
+    exp: seconds(Date.parse(session.expires_at)),
+  };
+}
+
+/** Claims of an application token: it ends with its session, or earlier if the application says so. */
+export function applicationClaims(
+  { session, applicationRev }: Redeemed,
+  { issuer, audience, duration, now }: { issuer: string; audience: string; duration: number; now: number },
+): TokenClaims {
+  const expires = Math.min(Date.parse(session.expires_at), now + duration);
+  return {
+    ...commonClaims(session, issuer, now),
+    type: 'app',
+    aud: [audience],
+    exp: seconds(expires),
+    app_rev: toClaim(applicationRev),
+  };
+}
+
+function commonClaims(session: SessionLineage, issuer: string, now: number) {
+  return {
+    iss: issuer,
+    sub: session.user_id,
+    email: session.email_key,
+    identity_nonce: session.nonce,
+    iat: seconds(now),
+    nbf: seconds(now),
+    rev: toClaim(revOf(session)),
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}

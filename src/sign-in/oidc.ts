@@ -1,0 +1,103 @@
+import type { OidcProvider } from '../access/identity-providers/identity-providers.ts';
+import type { ProvenIdentity } from './finish.ts';
+import { SignInRefused } from './refused.ts';
+import type { StartedSignIn } from './start.ts';
+
+type OpenIdClient = typeof import('openid-client');
+
+/** Loaded at the first sign-in, not at start: it is heavy and an API-only node never needs it. */
+const load = (): Promise<OpenIdClient> => import('openid-client');
+
+const TIMEOUT_SECONDS = 10;
+
+/**
+ * Where to send the browser: authorization code flow with PKCE (S256), state and nonce (standards §3.1).
+ * `fresh` asks the provider to authenticate the person again (OpenID Connect Core §3.1.2.1).
+ */
+export async function authorizationUrl(
+  provider: OidcProvider,
+  request: { started: StartedSignIn; redirectUri: string; fresh: boolean },
+): Promise<string> {
+  const client = await load();
+  const { started, redirectUri, fresh } = request;
+  const url = client.buildAuthorizationUrl(configure(client, provider), {
+    redirect_uri: redirectUri,
+    scope: provider.scopes.join(' '),
+    state: started.state,
+    nonce: started.nonce,
+    code_challenge: await client.calculatePKCECodeChallenge(started.verifier),
+    code_challenge_method: 'S256',
+    ...(provider.prompt ? { prompt: provider.prompt } : {}),
+    ...(fresh ? { prompt: 'login', max_age: '0' } : {}),
+  });
+  return url.href;
+}
+
+/**
+ * Exchanges the code and checks everything the protocol asks: state, `iss` (RFC 9207), the ID token's
+ * signature by the pinned keys, issuer, audience, times, nonce. Never inside a transaction.
+ */
+export async function proveIdentity(
+  provider: OidcProvider,
+  callback: { url: URL; state: string; nonce: string; verifier: string },
+): Promise<ProvenIdentity> {
+  const client = await load();
+  const configuration = configure(client, provider);
+  try {
+    const tokens = await client.authorizationCodeGrant(configuration, callback.url, {
+      expectedState: callback.state,
+      expectedNonce: callback.nonce,
+      pkceCodeVerifier: callback.verifier,
+      idTokenExpected: true,
+    });
+    return readClaims(provider, tokens.claims() ?? {});
+  } catch (error) {
+    if (error instanceof SignInRefused) throw error;
+    throw new SignInRefused(reasonOf(client, error), { cause: error });
+  }
+}
+
+function configure(client: OpenIdClient, provider: OidcProvider) {
+  const configuration = new client.Configuration(
+    {
+      issuer: provider.issuer,
+      authorization_endpoint: provider.authUrl,
+      token_endpoint: provider.tokenUrl,
+      jwks_uri: provider.certsUrl,
+      authorization_response_iss_parameter_supported: provider.answersWithIssuer,
+    },
+    provider.clientId,
+    { client_secret: provider.clientSecret },
+    client.ClientSecretPost(provider.clientSecret),
+  );
+  configuration.timeout = TIMEOUT_SECONDS;
+  client.enableNonRepudiationChecks(configuration);
+  // Only a provider on loopback may have http endpoints; creation refuses any other (decisions, Applications).
+  if (provider.tokenUrl.startsWith('http:')) client.allowInsecureRequests(configuration);
+  return configuration;
+}
+
+function readClaims(provider: OidcProvider, claims: Readonly<Record<string, unknown>>): ProvenIdentity {
+  const { iss, sub, name, email_verified: verified, auth_time: authTime } = claims;
+  const email = claims[provider.emailClaim];
+  if (typeof iss !== 'string' || typeof sub !== 'string' || sub === '') {
+    throw new SignInRefused('provider_answer_invalid');
+  }
+  return {
+    issuer: iss,
+    subject: sub,
+    email: typeof email === 'string' ? email : null,
+    // Some providers send the text "false"; whatever is not plainly true or absent counts as unverified.
+    emailVerified: verified === undefined ? null : verified === true || verified === 'true',
+    name: typeof name === 'string' ? name.slice(0, 320) : null,
+    authTime: typeof authTime === 'number' ? authTime : null,
+  };
+}
+
+function reasonOf(client: OpenIdClient, error: unknown) {
+  if (error instanceof client.AuthorizationResponseError) return 'provider_refused';
+  if (error instanceof client.ResponseBodyError) return 'provider_refused';
+  const code = (error as { code?: unknown }).code;
+  if (error instanceof TypeError || code === 'OAUTH_TIMEOUT') return 'provider_unavailable';
+  return 'provider_answer_invalid';
+}
