@@ -40,6 +40,8 @@ export interface ForwardAuthOptions {
   readonly scheme: 'http' | 'https';
   readonly trustedProxies: readonly Cidr[];
   readonly secret: string | null;
+  /** The client's address, by the trusted proxies alone. */
+  readonly addressOf: (request: IncomingMessage) => string;
   /** Resolves when everything committed for the account is in force in `state`. */
   readonly catchUp: (accountId: string) => Promise<void>;
   /** Answers /cdn-cgi/access/… on an application's host: hand-off, sign-out, identity. */
@@ -79,7 +81,7 @@ async function answer(
   requestId: string,
   response: ServerResponse,
 ): Promise<void> {
-  const reading = readForwardedQuestion(request);
+  const reading = readForwardedQuestion(request, options.addressOf(request));
   if ('reason' in reading) {
     note(options, requestId, { reason: reading.reason, verdict: 'deny' }, null, null);
     return send(

@@ -15,6 +15,8 @@ export interface Question {
   readonly navigation: boolean;
   readonly cookies: ReadonlyMap<string, readonly string[]>;
   readonly accessToken: string | null;
+  /** The client's address, as the trusted proxies tell it. */
+  readonly ip: string;
 }
 
 export type Reading = { readonly question: Question } | { readonly reason: Reason };
@@ -25,7 +27,7 @@ const LONGEST_TARGET = 8 * 1024;
  * Reads the question of the Caddy and Traefik family: X-Forwarded-{Method,Proto,Host,Uri}, each exactly once
  * (standards §4.1, §4.3: a missing one is never taken from elsewhere, a repeated one never resolved).
  */
-export function readForwardedQuestion(request: IncomingMessage): Reading {
+export function readForwardedQuestion(request: IncomingMessage, ip: string): Reading {
   const headers = collectHeaders(request.rawHeaders);
   const method = single(headers, 'x-forwarded-method');
   const scheme = single(headers, 'x-forwarded-proto');
@@ -47,6 +49,7 @@ export function readForwardedQuestion(request: IncomingMessage): Reading {
       navigation: isNavigation(headers, method),
       cookies: readCookies(single(headers, 'cookie') ?? ''),
       accessToken: single(headers, 'cf-access-token') ?? null,
+      ip,
     },
   };
 }

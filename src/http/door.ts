@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { Act, Principal, Wanted } from '../database/act.ts';
 import type { Reader } from '../database/database.ts';
+import { failureOf } from '../database/failures.ts';
 import type { Walk } from '../database/paging.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { refusal } from '../kernel/errors.ts';
@@ -53,9 +54,11 @@ export function createAuthenticator(
  * scope's two forms this is.
  */
 export function createHandler(route: Route, keeper: DoorKeeper) {
-  const validateParams = route.params ? createValidator(scoped(route.params), 'path') : null;
-  const validateQuery = createValidator(route.query ?? EMPTY, 'query');
-  const validateBody = route.body ? createValidator(route.body, 'body') : null;
+  const isAccess = route.path.startsWith('/access');
+  const invalid = isAccess ? 'invalidAccess' : 'invalid';
+  const validateParams = route.params ? createValidator(scoped(route.params), 'path', invalid) : null;
+  const validateQuery = createValidator(route.query ?? EMPTY, 'query', invalid);
+  const validateBody = route.body ? createValidator(route.body, 'body', invalid) : null;
 
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { principal, ip } = arrivalOf(request);
@@ -69,7 +72,10 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
     const act = toAct(route, { request, principal, ...place });
     const walk = walkOf(request, principal, checked.query as PageQuery);
     const call: Call<unknown, unknown, unknown> = { ...checked, ...place, principal, act, ip, walk };
-    const result = await route.handler(call as Call<never, never, never>);
+    const result = await route.handler(call as Call<never, never, never>).catch((error: unknown) => {
+      if (failureOf(error) !== 'unique') throw error;
+      throw refusal(isAccess ? 'conflictAccess' : 'conflict', { detail: 'it already exists', cause: error });
+    });
     reply.code(route.status);
     if (route.bare) return { result, success: true };
     return success(result, notesOf(route, request), route.list);

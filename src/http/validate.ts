@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import { invalidInput, refusal } from '../kernel/errors.ts';
+import { type ErrorName, invalidInput, refusal } from '../kernel/errors.ts';
 import { hasNul, nulRefused } from './body.ts';
 
 export type Part = 'body' | 'query' | 'path';
@@ -8,12 +8,16 @@ export type Part = 'body' | 'query' | 'path';
 type Properties = Record<string, TSchema & { type?: string; fold?: boolean; default?: unknown }>;
 
 /** A validator for one part of a request: the checked value, or a 400 that names every fault at once. */
-export function createValidator(schema: TSchema, part: Part): (value: unknown) => unknown {
+export function createValidator(
+  schema: TSchema,
+  part: Part,
+  refusalName: ErrorName = 'invalid',
+): (value: unknown) => unknown {
   const validator = Compile(schema);
   const properties = ((schema as { properties?: Properties }).properties ?? {}) as Properties;
   return (value) => {
     const read = part === 'body' ? value : readTexts(value as Record<string, unknown>, properties, part);
-    if (!validator.Check(read)) throw invalidInput(problemsOf(validator, read, part));
+    if (!validator.Check(read)) throw invalidInput(problemsOf(validator, read, part), refusalName);
     return read;
   };
 }

@@ -42,6 +42,7 @@ export const catalogue = {
   },
   malformedCredential: { status: 400, code: 6003, message: 'Invalid request headers' },
   authentication: { status: 401, code: 10000, message: 'Authentication error' },
+  invalidToken: { status: 401, code: 1000, message: 'Invalid API Token' },
   forbidden: { status: 403, code: 10000, message: 'Forbidden' },
   unknownRoute: {
     status: 404,

@@ -35,6 +35,14 @@ export interface Feed {
   catchUp(accountId: string): Promise<void>;
 }
 
+/** For a process that decides nothing itself, such as a command beside the server. */
+export const detachedFeed: Feed = {
+  start: async () => {},
+  committed: () => {},
+  reach: async () => {},
+  catchUp: async () => {},
+};
+
 export function createFeed(options: {
   database: Database;
   follower: Follower;

@@ -26,13 +26,18 @@ export interface Team {
   readonly organization: OrganizationState;
 }
 
+/** Which token is expected: the team domain's own, or that of one application. */
+export type TokenKind = { readonly accountId: string } & (
+  | { readonly type: 'org' }
+  | { readonly type: 'app'; readonly audience: string }
+);
+
 /** What sign-in asks of the gate's memory. */
 export interface Directory {
   application(accountId: string, aud: string): ApplicationState | null;
-  applicationById(accountId: string, id: string): ApplicationState | null;
   providers(accountId: string): readonly ProviderState[];
   /** The session behind a token of this kind, if it is genuine, alive and not revoked. */
-  session(token: string, of: { accountId: string; type: 'org' | 'app' }): Promise<SessionState | null>;
+  session(token: string, of: TokenKind): Promise<SessionState | null>;
 }
 
 export interface SignInOptions {

@@ -1,7 +1,7 @@
-import { createAccountResourceGroup } from '../../iam/resource-groups/resource-groups.ts';
 import type { Principal } from '../../database/act.ts';
 import type { Reader, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
+import { createAccountResourceGroup } from '../../iam/resource-groups/resource-groups.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { newTag } from '../../kernel/ids.ts';
 import { permissionGroups } from '../../kernel/permissions.ts';
@@ -102,5 +102,10 @@ export async function createAccount(tx: Tx, account: NewAccount): Promise<Create
   });
   const accountResourceGroupId = await createAccountResourceGroup(tx, { accountId, now });
   const zone = await createZone(tx, { accountId, name: zoneName, now });
-  return { accountId, zoneId: zone.zoneId, accountResourceGroupId, zoneResourceGroupId: zone.resourceGroupId };
+  return {
+    accountId,
+    zoneId: zone.zoneId,
+    accountResourceGroupId,
+    zoneResourceGroupId: zone.resourceGroupId,
+  };
 }

@@ -18,6 +18,7 @@ import {
   findResourceScopes,
   findToken,
   findTokenById,
+  findZoneById,
   type KeyHolder,
   touchToken,
 } from './store.ts';
@@ -203,6 +204,9 @@ function toResources(scope: string | undefined): Policy['resources'][] {
     object.key === '*' ? [{ [key]: '*' }, { [key]: { [`${ZONE}.*`]: '*' } }] : [{ [object.key]: '*' }],
   );
 }
+
+/** The zone of that id and the account that owns it, whoever asks: whether they may see it is asked next. */
+export const findZone = findZoneById;
 
 /** Last use is a courtesy to operators: noted at most once in five minutes, never waited for. */
 function noteUse({ database, clock }: Context, token: ApiTokenRow): void {

@@ -1,10 +1,10 @@
 import type { Principal } from '../../database/act.ts';
 import type { Reader } from '../../database/database.ts';
+import { type Grant, parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
 import { covers, type Policy, type Statement, statementsOfRole } from '../../kernel/authority.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { permissionGroups, superAdministrator } from '../../kernel/permissions.ts';
 import { ACCOUNT, type Resources, USER, ZONE } from '../../kernel/resources.ts';
-import { type Grant, parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
 import {
   findTokenOfPrincipal,
   listAccountIdsOf,
@@ -37,7 +37,11 @@ export async function refuseExcess(
   if (!principal.administratorId) return;
   const memberships = await statementsOfAdministrator(reader, principal.administratorId);
   const accountIds = await accountsOf(reader, principal);
-  await refuseBeyond(reader, memberships, grants.flatMap((grant) => within(grant, accountIds)));
+  await refuseBeyond(
+    reader,
+    memberships,
+    grants.flatMap((grant) => within(grant, accountIds)),
+  );
 }
 
 async function tokenOf(reader: Reader, { actor }: Principal) {
@@ -47,16 +51,23 @@ async function tokenOf(reader: Reader, { actor }: Principal) {
 
 async function refuseBeyond(reader: Reader, held: readonly Statement[], grants: readonly Grant[]) {
   const asked = grants.map(({ statement }) => statement);
-  const zones = [...held, ...asked].flatMap(({ resources }) => bareZones(resources));
-  const owners = await listZoneOwners(reader, [...new Set(zones)]);
+  const owners = await ownersOfZones(reader, [...held, ...asked]);
   for (const { statement, pointer } of grants) {
     const excess = covers(held, [statement], { accountOfZone: (zone) => owners.get(zone) ?? null });
     if (excess) throw refusal('exceedsAuthority', { detail: excess.message, pointer });
   }
 }
 
-/** The zones that are named without their account. */
-function bareZones(resources: Resources): string[] {
+/** The account of each zone that these statements name, of those that exist. */
+export async function ownersOfZones(
+  reader: Reader,
+  statements: readonly Statement[],
+): Promise<Map<string, string>> {
+  const ids = statements.flatMap(({ resources }) => zonesNamed(resources));
+  return await listZoneOwners(reader, [...new Set(ids)]);
+}
+
+function zonesNamed(resources: Resources): string[] {
   const names = Object.entries(resources).flatMap(([name, content]) => [
     name,
     ...(content === '*' ? [] : Object.keys(content)),
@@ -72,7 +83,9 @@ async function statementsOfAdministrator(reader: Reader, id: string): Promise<St
     if ((JSON.parse(roles) as string[]).includes(superAdministrator.id)) {
       statements.push(...statementsOfRole(superAdministrator, account_id));
     }
-    const inherited = groups.filter((group) => group.account_id === account_id).map((group) => group.policies);
+    const inherited = groups
+      .filter((group) => group.account_id === account_id)
+      .map((group) => group.policies);
     const all = [policies, ...inherited].flatMap(parseMemberPolicies);
     statements.push(...(await statementsOf(reader, account_id, all)));
   }

@@ -60,7 +60,10 @@ export async function listGroupPolicies(
 }
 
 /** The account of each of these zones that exists. */
-export async function listZoneOwners(reader: Reader, zoneIds: readonly string[]): Promise<Map<string, string>> {
+export async function listZoneOwners(
+  reader: Reader,
+  zoneIds: readonly string[],
+): Promise<Map<string, string>> {
   if (zoneIds.length === 0) return new Map();
   const rows = await reader.query
     .selectFrom('zones')

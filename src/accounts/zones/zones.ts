@@ -1,7 +1,7 @@
-import { createZoneResourceGroup } from '../../iam/resource-groups/resource-groups.ts';
 import type { Principal } from '../../database/act.ts';
 import type { Reader, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
+import { createZoneResourceGroup } from '../../iam/resource-groups/resource-groups.ts';
 import { normaliseDomain } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newTag } from '../../kernel/ids.ts';
@@ -138,6 +138,12 @@ export async function createZone(
   const domain = normaliseDomain(name);
   if (domain === null) throw invalidInput([{ pointer: '/name', message: 'is not a domain name' }]);
   const zoneId = newTag();
-  await insertZone(tx, { id: zoneId, account_id: accountId, name: domain, created_on: now, modified_on: now });
+  await insertZone(tx, {
+    id: zoneId,
+    account_id: accountId,
+    name: domain,
+    created_on: now,
+    modified_on: now,
+  });
   return { zoneId, resourceGroupId: await createZoneResourceGroup(tx, { accountId, zoneId, now }) };
 }

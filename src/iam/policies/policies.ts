@@ -62,7 +62,11 @@ function readPolicy(
   if (policy.access === 'deny') {
     return misread(below(pointer, 'access'), 'deny is not supported: to remove it would be to grant');
   }
-  const groups = readIds(policy, { pointer, list: 'permission_groups', exists: (id) => !!findAssignable(id) });
+  const groups = readIds(policy, {
+    pointer,
+    list: 'permission_groups',
+    exists: (id) => !!findAssignable(id),
+  });
   const resources = readIds(policy, { pointer, list: 'resource_groups', exists: (id) => known.has(id) });
   if (groups.ok && resources.ok) {
     const { id } = policy;

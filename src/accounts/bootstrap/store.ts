@@ -1,0 +1,90 @@
+import type { Reader, Tx } from '../../database/database.ts';
+import type { AdministratorRow, ApiTokenRow, MemberRow } from '../../database/tables.ts';
+
+export async function hasAccounts(reader: Reader): Promise<boolean> {
+  return (await reader.query.selectFrom('accounts').select('id').limit(1).executeTakeFirst()) !== undefined;
+}
+
+/** The oldest account, with its team domain and zone: the one that the first start made. */
+export async function findFirstAccount(reader: Reader) {
+  const row = await reader.query
+    .selectFrom('accounts')
+    .innerJoin('organizations', 'organizations.account_id', 'accounts.id')
+    .leftJoin('zones', 'zones.account_id', 'accounts.id')
+    .select(['accounts.id', 'organizations.auth_domain', 'zones.id as zone_id'])
+    .orderBy('accounts.created_on')
+    .orderBy('accounts.id')
+    .orderBy('zones.created_on')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+export async function insertAdministrator(tx: Tx, administrator: AdministratorRow): Promise<void> {
+  await tx.query.insertInto('administrators').values(administrator).execute();
+}
+
+export async function insertMember(tx: Tx, member: MemberRow): Promise<void> {
+  await tx.query.insertInto('members').values(member).execute();
+}
+
+export async function insertToken(tx: Tx, token: ApiTokenRow): Promise<void> {
+  await tx.query.insertInto('api_tokens').values(token).execute();
+}
+
+/** Accepted members of the account with their administrators, oldest first. */
+export async function listAcceptedMembers(reader: Reader, accountId: string) {
+  return await reader.query
+    .selectFrom('members')
+    .innerJoin('administrators', 'administrators.id', 'members.administrator_id')
+    .select(['members.id', 'members.roles', 'administrators.id as administrator_id', 'administrators.email'])
+    .where('members.account_id', '=', accountId)
+    .where('members.status', '=', 'accepted')
+    .orderBy('members.created_on')
+    .orderBy('members.id')
+    .limit(1000)
+    .execute();
+}
+
+export async function findMemberByEmail(reader: Reader, accountId: string, emailKey: string) {
+  const row = await reader.query
+    .selectFrom('members')
+    .innerJoin('administrators', 'administrators.id', 'members.administrator_id')
+    .select(['members.id', 'administrators.id as administrator_id', 'administrators.email'])
+    .where('members.account_id', '=', accountId)
+    .where('administrators.email_key', '=', emailKey)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+export async function setKey(tx: Tx, administratorId: string, keyHash: string): Promise<void> {
+  await tx.query
+    .updateTable('administrators')
+    .set({ key_hash: keyHash })
+    .where('id', '=', administratorId)
+    .execute();
+}
+
+export async function acceptMember(tx: Tx, memberId: string): Promise<void> {
+  await tx.query.updateTable('members').set({ status: 'accepted' }).where('id', '=', memberId).execute();
+}
+
+/** Replaces the account token of that name. */
+export async function deleteTokensNamed(tx: Tx, accountId: string, name: string): Promise<void> {
+  await tx.query
+    .deleteFrom('api_tokens')
+    .where('account_id', '=', accountId)
+    .where('name', '=', name)
+    .execute();
+}
+
+/** Accounts in which the administrator is a member. */
+export async function listAccountsOf(reader: Reader, administratorId: string): Promise<string[]> {
+  const rows = await reader.query
+    .selectFrom('members')
+    .select('account_id')
+    .where('administrator_id', '=', administratorId)
+    .orderBy('account_id')
+    .execute();
+  return rows.map((row) => row.account_id);
+}

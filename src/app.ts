@@ -1,0 +1,315 @@
+import type { IncomingMessage, Server } from 'node:http';
+import path from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import { applicationStates } from './access/applications/applications.ts';
+import { applicationRoutes } from './access/applications/routes.ts';
+import { providerStates } from './access/identity-providers/identity-providers.ts';
+import { identityProviderRoutes } from './access/identity-providers/routes.ts';
+import { createSigner, generateKey, keyStates, publicKeys } from './access/keys/keys.ts';
+import { organizationStates } from './access/organizations/organizations.ts';
+import { organizationRoutes } from './access/organizations/routes.ts';
+import { policyRoutes } from './access/policies/routes.ts';
+import { userRoutes } from './access/users/routes.ts';
+import { accountRoutes } from './accounts/accounts/routes.ts';
+import { auditLogRoutes } from './accounts/audit-logs/routes.ts';
+import { authenticate, findZone } from './accounts/authority/authority.ts';
+import { bootstrap, firstAccount } from './accounts/bootstrap/bootstrap.ts';
+import { memberRoutes } from './accounts/members/routes.ts';
+import { tokenRoutes } from './accounts/tokens/routes.ts';
+import { zoneRoutes } from './accounts/zones/routes.ts';
+import type { Config } from './config.ts';
+import { type Database, isAlive } from './database/database.ts';
+import { createGateState, type GateState } from './gate/state.ts';
+import { createTokenVerifier } from './gate/verify.ts';
+import type { Route } from './http/route.ts';
+import { createHttp } from './http/server.ts';
+import { permissionGroupRoutes } from './iam/permission-groups/routes.ts';
+import { resourceGroupRoutes } from './iam/resource-groups/routes.ts';
+import { userGroupRoutes } from './iam/user-groups/routes.ts';
+import { clientAddress } from './kernel/address.ts';
+import { type Clock, MINUTE, systemClock, timestamp } from './kernel/clock.ts';
+import type { Vault } from './kernel/crypto.ts';
+import type { Control } from './removal/act.ts';
+import { createFeed, type Follower } from './removal/feed.ts';
+import { createDirectory, createIntercept, teamOf, toTeam } from './server/gate.ts';
+import { listen, stopListening } from './server/listen.ts';
+import { openVault } from './server/master-key.ts';
+import { createMetrics, createMetricsServer, type Metrics } from './server/metrics.ts';
+import { addPages } from './server/pages.ts';
+import { writePrivately } from './server/private-file.ts';
+import { StartError } from './server/start-error.ts';
+import { lockDatabase, openDatabase } from './server/storage.ts';
+import { createEdge } from './sign-in/edge.ts';
+import { sessionStates } from './sign-in/lineage.ts';
+import type { SignInRefused } from './sign-in/refused.ts';
+import { addSignInPages } from './sign-in/routes.ts';
+import { createSignIn, type SignIn } from './sign-in/service.ts';
+
+/** A server that is listening. */
+export interface App {
+  readonly control: Control;
+  /** The team domain of the first account. */
+  readonly teamDomain: string;
+  readonly credentialsFile: string;
+  readonly isFirstStart: boolean;
+  /** Stops taking requests, lets those under way finish, and gives everything back. */
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** Called when the server may no longer decide, because its lock on the database is lost. */
+  readonly onLost?: () => void;
+}
+
+/** Everything that the parts are wired from. */
+interface Parts {
+  readonly config: Config;
+  readonly control: Control;
+  readonly vault: Vault;
+  readonly state: GateState;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Starts the server: lock, schema, first start, the gate's memory, then the listeners. Throws a StartError
+ * for whatever the operator can mend; nothing is left running then.
+ */
+export async function startApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? createLogger(config);
+  const undo: (() => Promise<void>)[] = [];
+  const giveBack = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const lock = await lockDatabase(
+      config,
+      `portcullis on ${config.listen.host}:${config.listen.port}, pid ${process.pid}`,
+    );
+    undo.push(() => lock.release());
+    lock.onLost(() => options.onLost?.());
+    const database = await openDatabase(config, clock);
+    undo.push(() => database.close());
+    const first = await prepare(config, { database, clock });
+    const state = createGateState();
+    const metrics = createMetrics();
+    const feed = createFeed({
+      database,
+      follower: observed(state, metrics),
+      sources: [
+        organizationStates,
+        providerStates,
+        applicationStates,
+        keyStates,
+        sessionStates(() => timestamp(clock.now())),
+      ],
+    });
+    await feed.start();
+    const parts: Parts = {
+      config,
+      control: { database, feed, clock },
+      vault: first.vault,
+      state,
+      logger,
+      metrics,
+    };
+    const http = await createServer(parts);
+    await listen(http.server, config.listen);
+    undo.push(() => stopListening(http));
+    if (config.metricsListen) undo.push(await serveMetrics(metrics, config.metricsListen));
+    const sweeping = setInterval(() => state.sweep(clock.now()), MINUTE).unref();
+    undo.push(async () => clearInterval(sweeping));
+    return {
+      control: parts.control,
+      teamDomain: first.teamDomain,
+      credentialsFile: credentialsFile(config),
+      isFirstStart: first.isFirstStart,
+      close: giveBack,
+    };
+  } catch (error) {
+    await giveBack();
+    throw error;
+  }
+}
+
+/** Nothing that names a credential, a cookie or a query is ever handed to it. */
+export function createLogger(config: Config): Logger {
+  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+}
+
+export function credentialsFile(config: Config): string {
+  return path.join(config.data, 'credentials.json');
+}
+
+/** The vault, and the first account if there is none; later the team domain must agree with the database. */
+async function prepare(config: Config, { database, clock }: { database: Database; clock: Clock }) {
+  const known = await firstAccount(database.reader);
+  if (known && config.teamDomainGiven && known.auth_domain !== config.teamDomain) {
+    throw new StartError(
+      `--team-domain ${config.teamDomain}: the database says ${known.auth_domain}, and it rules after the first start`,
+    );
+  }
+  const vault = await openVault(config.masterKeyFile, { reader: database.reader, isNew: known === null });
+  if (known) return { vault, teamDomain: known.auth_domain, isFirstStart: false };
+  const keys = [await generateKey('session'), await generateKey('gate')];
+  await database.write(async (tx) => {
+    const issued = await bootstrap(tx, {
+      authDomain: config.teamDomain,
+      zoneName: config.zone,
+      adminEmail: config.adminEmail,
+      keys,
+      vault,
+      now: timestamp(clock.now()),
+    });
+    // On disk before the commit: credentials that nobody was told must not exist.
+    const told = { base_url: `${config.publicUrl}/client/v4`, ...issued };
+    if (issued) writePrivately(credentialsFile(config), `${JSON.stringify(told, null, 2)}\n`);
+  });
+  return { vault, teamDomain: config.teamDomain, isFirstStart: true };
+}
+
+function observed(state: GateState, { position }: Metrics): Follower {
+  return {
+    load: (snapshot) => {
+      state.load(snapshot);
+      position.set({ account: snapshot.accountId }, snapshot.head.position);
+    },
+    apply: (batch) => {
+      state.apply(batch);
+      position.set({ account: batch.accountId }, batch.at.position);
+    },
+  };
+}
+
+/** Every route of the API, in the order of the OpenAPI document. */
+export function listRoutes({ control, vault, config }: Pick<Parts, 'control' | 'vault' | 'config'>): Route[] {
+  return [
+    ...accountRoutes(control),
+    ...memberRoutes(control),
+    ...tokenRoutes(control),
+    ...auditLogRoutes(control),
+    ...zoneRoutes(control),
+    ...permissionGroupRoutes(),
+    ...resourceGroupRoutes(control),
+    ...userGroupRoutes(control),
+    ...userRoutes(control),
+    ...organizationRoutes(control),
+    ...identityProviderRoutes(control, { vault }),
+    ...applicationRoutes(control, { reservedHosts: [new URL(config.publicUrl).host] }),
+    ...policyRoutes(control),
+  ];
+}
+
+async function createServer(parts: Parts): Promise<FastifyInstance> {
+  const { config, control, vault, state, logger, metrics } = parts;
+  const { database, feed, clock } = control;
+  const verifier = createTokenVerifier({ scheme: config.scheme });
+  const signer = createSigner({ database, vault });
+  const directory = createDirectory(state, verifier, clock);
+  const signIn = createSignIn({ control, vault, signer, directory, scheme: config.scheme });
+  const addressOf = (request: IncomingMessage) => addressIn(config, request);
+  const onFault = (error: unknown, requestId: string) =>
+    logger.error({ requestId, err: error }, 'request failed');
+  const onRefused = (refused: SignInRefused, requestId: string) => {
+    metrics.refusedSignIns.inc({ reason: refused.reason });
+    logger.info({ requestId, reason: refused.reason, cause: messageOf(refused.cause) }, 'sign-in refused');
+  };
+  return await createHttp({
+    keeper: {
+      reader: database.reader,
+      authenticate: (request) => authenticate({ database, clock }, request),
+      findZone,
+    },
+    routes: listRoutes(parts),
+    rateLimit: config.rateLimit,
+    publicUrl: config.publicUrl,
+    addressOf,
+    intercept: createIntercept({
+      config,
+      state,
+      verifier,
+      signer,
+      clock,
+      catchUp: (accountId) => feed.catchUp(accountId),
+      edge: createGateEdge(signIn, onRefused),
+      addressOf,
+      onDecision: (decision) => {
+        metrics.decisions.inc({ verdict: decision.verdict, reason: decision.reason });
+        logger.debug(decision, 'gate decision');
+      },
+      onFault,
+    }),
+    pages: async (app) => {
+      addPages(app, {
+        isReady: () => isAlive(database.reader),
+        certs: async (host) => {
+          const accountId = teamOf(state, host)?.accountId ?? (await firstAccount(database.reader))?.id;
+          return accountId ? await publicKeys(database.reader, accountId) : null;
+        },
+      });
+      addSignInPages(app, {
+        signIn,
+        teamOf: (host) => teamOf(state, host),
+        addressOf: (request) => addressOf(request.raw),
+        onRefused,
+      });
+    },
+    onAnswer: ({ milliseconds, ...line }) => {
+      const { method, route, status } = line;
+      metrics.requests.observe({ method, route, status: String(status) }, milliseconds / 1000);
+      logger.info({ ...line, milliseconds }, 'request');
+    },
+    onFault,
+  });
+}
+
+/** Requests below /cdn-cgi/access on an application's host, which forward-auth brings. */
+function createGateEdge(signIn: SignIn, onRefused: (refused: SignInRefused, requestId: string) => void) {
+  const edge = createEdge(signIn, onRefused);
+  return async (
+    ...[question, destination, requestId]: Parameters<Parameters<typeof createIntercept>[0]['edge']>
+  ) => {
+    const team = toTeam(destination.account);
+    if (!team) throw new Error('an application of an account without an organization');
+    const { host, path: below, target, cookies, ip } = question;
+    return await edge({
+      team,
+      application: destination.application,
+      host,
+      path: below,
+      target,
+      cookies,
+      ip,
+      requestId,
+    });
+  };
+}
+
+function addressIn({ trustedProxies }: Config, request: IncomingMessage): string {
+  const forwardedFor = request.headers['x-forwarded-for'];
+  return clientAddress({
+    peer: request.socket.remoteAddress ?? '',
+    forwardedFor: Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor,
+    trusted: trustedProxies,
+  });
+}
+
+function messageOf(cause: unknown): string | undefined {
+  return cause instanceof Error ? cause.message : undefined;
+}
+
+async function serveMetrics(
+  metrics: Metrics,
+  at: { host: string; port: number },
+): Promise<() => Promise<void>> {
+  const server: Server = createMetricsServer(metrics);
+  await listen(server, at);
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  };
+}

@@ -1,0 +1,67 @@
+import path from 'node:path';
+import {
+  firstAccount,
+  type IssuedCredentials,
+  issueCredentials,
+  resetCredentials,
+} from '../accounts/bootstrap/bootstrap.ts';
+import { credentialsFile } from '../app.ts';
+import type { Config } from '../config.ts';
+import type { Database, Tx } from '../database/database.ts';
+import { operator } from '../kernel/actor.ts';
+import { systemClock, timestamp } from '../kernel/clock.ts';
+import { type Change, commitAct } from '../removal/act.ts';
+import { detachedFeed } from '../removal/feed.ts';
+import { writePrivately } from '../server/private-file.ts';
+import { StartError } from '../server/start-error.ts';
+import { openDatabase } from '../server/storage.ts';
+
+/**
+ * `portcullis credentials reset`: new credentials for the first Super Administrator, in the credentials file.
+ * May run beside the server, which reads API credentials from the database at every call.
+ */
+export async function resetCommand(config: Config): Promise<number> {
+  return await issue(config, credentialsFile(config), (tx) =>
+    resetCredentials(tx, { now: timestamp(systemClock.now()) }),
+  );
+}
+
+/** `portcullis credentials issue --email E`: a key for a member, in a file of its own. */
+export async function issueCommand(config: Config, email: string): Promise<number> {
+  const name = email.replaceAll(/[^A-Za-z0-9@._+-]/g, '_');
+  return await issue(config, path.join(config.data, `credentials-${name}.json`), (tx) =>
+    issueCredentials(tx, { email }),
+  );
+}
+
+async function issue(
+  config: Config,
+  file: string,
+  change: (tx: Tx) => Promise<Change<IssuedCredentials>>,
+): Promise<number> {
+  const database = await openDatabase(config, systemClock);
+  try {
+    await commit(database, config, { file, change });
+  } finally {
+    await database.close();
+  }
+  process.stdout.write(`The credentials are in ${file}\n`);
+  return 0;
+}
+
+async function commit(
+  database: Database,
+  config: Config,
+  { file, change }: { file: string; change: (tx: Tx) => Promise<Change<IssuedCredentials>> },
+): Promise<void> {
+  const account = await firstAccount(database.reader);
+  if (!account) throw new StartError('the database holds no account yet: start the server once');
+  const act = { accountId: account.id, actor: operator, authorize: async () => {} };
+  await commitAct({ database, feed: detachedFeed, clock: systemClock }, act, async (tx) => {
+    const changed = await change(tx);
+    // Before the commit, as at the first start: a credential that cannot be written down must not exist.
+    const told = { base_url: `${config.publicUrl}/client/v4`, ...changed.result };
+    writePrivately(file, `${JSON.stringify(told, null, 2)}\n`);
+    return changed;
+  });
+}

@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { type App, createLogger, startApp } from './app.ts';
+import { issueCommand, resetCommand } from './cli/credentials.ts';
+import { type Config, readConfig } from './config.ts';
+import { ApiError } from './kernel/errors.ts';
+import { StartError } from './server/start-error.ts';
+import { settings } from './settings.ts';
+
+const UNUSABLE = 2;
+
+/** argv to command. */
+async function main(): Promise<void> {
+  const program = new Command('portcullis')
+    .description('A self-hosted access control plane that speaks the Cloudflare v4 API.')
+    .version(version());
+  withSettings(program.command('serve'), 'Run the control plane and the gate.').action(
+    (_options, command: Command) => run(command.args, serve),
+  );
+  const credentials = program.command('credentials').description('Credentials for the API.');
+  withSettings(
+    credentials.command('reset'),
+    'New credentials for the first Super Administrator and a new account token; the old ones end.',
+  ).action((_options, command: Command) => run(command.args, resetCommand));
+  withSettings(credentials.command('issue'), 'A new Global API Key for a member; an earlier one ends.')
+    .requiredOption('--email <e-mail>', 'the member')
+    .action(({ email }: { email: string }, command: Command) =>
+      run(command.args, (config) => issueCommand(config, email)),
+    );
+  await program.parseAsync();
+}
+
+/**
+ * Lists the settings in the help without declaring them: what commander does not know it passes on, and
+ * config.ts reads it all, so that every problem is named at once.
+ */
+function withSettings(command: Command, description: string): Command {
+  const lines = settings.map(({ name, value, describe, usual }) => {
+    const flag = `--${name}${value ? ` <${value}>` : ''}`;
+    return `  ${flag}\n      ${describe} Default: ${usual}.`;
+  });
+  return command
+    .description(description)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .passThroughOptions(false)
+    .addHelpText(
+      'after',
+      `\nSettings, also as PORTCULLIS_… in the environment and as keys of the JSON file named by --config:\n${lines.join('\n')}`,
+    );
+}
+
+async function run(args: readonly string[], work: (config: Config) => Promise<number>): Promise<void> {
+  const reading = readConfig(args, process.env);
+  if (!reading.ok) return finish(UNUSABLE, reading.problems.join('\n'));
+  try {
+    finish(await work(reading.config));
+  } catch (error) {
+    if (!(error instanceof StartError) && !(error instanceof ApiError)) throw error;
+    finish(UNUSABLE, error.message);
+  }
+}
+
+/** The only exit: whatever the process was asked for is done. */
+function finish(code: number, message?: string): void {
+  if (message) process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+async function serve(config: Config): Promise<number> {
+  const logger = createLogger(config);
+  const lost = new AbortController();
+  const stopped = Promise.race([
+    once(process, 'SIGTERM').then(() => 0),
+    once(process, 'SIGINT').then(() => 0),
+    once(lost.signal, 'abort').then(() => 1),
+  ]);
+  const app = await startApp(config, { logger, onLost: () => lost.abort() });
+  greet(config, app);
+  const code = await stopped;
+  if (code !== 0) {
+    // Whoever lost the lock may no longer decide, not even to finish what is under way.
+    logger.fatal('the lock on the database is lost: stopping at once');
+    return code;
+  }
+  logger.info('draining');
+  await app.close();
+  logger.info('stopped');
+  return code;
+}
+
+/** Where everything is. Never a secret. */
+function greet(config: Config, app: App): void {
+  const scheme = config.scheme;
+  const lines = [
+    `Portcullis ${version()} is ready.`,
+    `  API           ${config.publicUrl}/client/v4`,
+    `  sign-in       ${scheme}://${app.teamDomain}`,
+    `  keys          ${scheme}://${app.teamDomain}/cdn-cgi/access/certs`,
+    `  metrics       ${config.metricsListen ? `http://${config.metricsListen.host}:${config.metricsListen.port}/metrics` : 'off'}`,
+    `  forward-auth  ${forwardAuthState(config)}`,
+    `  database      ${config.databaseUrl ? 'PostgreSQL' : `SQLite in ${config.data}`}`,
+    `  credentials   ${app.credentialsFile}${app.isFirstStart ? ' (just made)' : ''}`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function forwardAuthState(config: Config): string {
+  const isOn = config.trustedProxies.length > 0 || config.forwardAuthSecret !== null;
+  return isOn
+    ? `${config.publicUrl}/portcullis/forward-auth`
+    : 'off: set --trusted-proxy or --forward-auth-secret-file';
+}
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+await main();

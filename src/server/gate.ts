@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Signer } from '../access/keys/keys.ts';
+import type { Config } from '../config.ts';
+import { createAssertions } from '../gate/assertions.ts';
+import { standingSession } from '../gate/decide.ts';
+import { createForwardAuth, type Decision, type ForwardAuthOptions } from '../gate/forward-auth.ts';
+import type { AccountState, GateState } from '../gate/state.ts';
+import type { TokenVerifier } from '../gate/verify.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Directory, Team } from '../sign-in/service.ts';
+
+/** What sign-in asks of the gate, answered from the gate's memory. */
+export function createDirectory(state: GateState, verifier: TokenVerifier, clock: Clock): Directory {
+  return {
+    application: (accountId, aud) => {
+      const applications = state.account(accountId)?.applications.values() ?? [];
+      return [...applications].find((application) => application.aud === aud) ?? null;
+    },
+    providers: (accountId) => [...(state.account(accountId)?.providers.values() ?? [])],
+    session: async (token, of) => {
+      const account = state.account(of.accountId);
+      const verified = account ? await verifier.verify(token, account) : null;
+      if (!account || !verified || verified.type !== of.type) return null;
+      if (of.type === 'app' && verified.audience !== of.audience) return null;
+      const standing = standingSession(account, verified, clock.now());
+      return 'session' in standing ? standing.session : null;
+    },
+  };
+}
+
+/** The account whose team domain this host is. */
+export function teamOf(state: GateState, host: string): Team | null {
+  return toTeam(state.accountOfTeamDomain(host));
+}
+
+export function toTeam(account: AccountState | null): Team | null {
+  return account?.organization ? { accountId: account.accountId, organization: account.organization } : null;
+}
+
+/** The gate's HTTP side: forward-auth, and hosts of applications, which never reach anything else of ours. */
+export function createIntercept(
+  options: Pick<
+    ForwardAuthOptions,
+    'state' | 'verifier' | 'clock' | 'catchUp' | 'edge' | 'onFault' | 'addressOf'
+  > & {
+    config: Config;
+    signer: Signer;
+    onDecision: (decision: Decision) => void;
+  },
+) {
+  const { config, state, signer } = options;
+  const { scheme } = config;
+  const forwardAuth = createForwardAuth({
+    ...options,
+    scheme,
+    assertions: createAssertions((accountId, claims) => signer.signAssertion(accountId, claims), { scheme }),
+    trustedProxies: config.trustedProxies,
+    secret: config.forwardAuthSecret,
+  });
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
+    if (forwardAuth(request, response)) return true;
+    if (!state.isApplicationHost(request.headers.host?.toLowerCase() ?? '')) return false;
+    response.writeHead(404, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end('Not found\n');
+    return true;
+  };
+}

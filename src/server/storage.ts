@@ -1,0 +1,50 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Config } from '../config.ts';
+import type { Database } from '../database/database.ts';
+import { type Lock, LockedError, lockFolder, lockPostgres } from '../database/lock.ts';
+import { migrate, SchemaError } from '../database/migrate.ts';
+import { openPostgres } from '../database/postgres.ts';
+import { openSqlite } from '../database/sqlite.ts';
+import { type Clock, timestamp } from '../kernel/clock.ts';
+import { StartError } from './start-error.ts';
+
+/** Opens the configured database, its schema brought to this version. */
+export async function openDatabase(config: Config, clock: Clock): Promise<Database> {
+  try {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+    const database = config.databaseUrl
+      ? openPostgres(config.databaseUrl)
+      : openSqlite(path.join(config.data, 'portcullis.db'));
+    await migrate(database, { now: timestamp(clock.now()) });
+    return database;
+  } catch (error) {
+    throw explain(error, config);
+  }
+}
+
+/** Makes this process the only server on the database; throws a StartError that names the other. */
+export async function lockDatabase(config: Config, holder: string): Promise<Lock> {
+  try {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+    return config.databaseUrl
+      ? await lockPostgres(config.databaseUrl, holder)
+      : lockFolder(path.join(config.data, 'serve.lock'), holder);
+  } catch (error) {
+    throw explain(error, config);
+  }
+}
+
+function explain(error: unknown, config: Config): StartError {
+  if (error instanceof LockedError || error instanceof SchemaError)
+    return new StartError(error.message, { cause: error });
+  const place = config.databaseUrl
+    ? `PostgreSQL at ${new URL(config.databaseUrl).host}`
+    : `the data folder ${config.data}`;
+  return new StartError(`${place} cannot be used: ${messageOf(error)}`, { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
