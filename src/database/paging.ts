@@ -62,6 +62,12 @@ export async function readPage<Row>(
   return { items, page, perPage, total: await list.total() };
 }
 
+/** One page of a list that is bounded and was read whole. */
+export function pageOfAll<T>(all: readonly T[], { page, perPage }: Walk): Page<T> {
+  const start = (page - 1) * perPage;
+  return { items: all.slice(start, start + perPage), page, perPage, total: all.length };
+}
+
 /** Orders by the key columns (or expressions that are never null) and starts where told. */
 export function startAt<TB extends keyof Tables, O>(
   select: SelectQueryBuilder<Tables, TB, O>,

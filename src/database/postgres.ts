@@ -8,23 +8,33 @@ import { transactionContext } from './transaction.ts';
 const ATTEMPTS = 8;
 const INT8 = 20;
 
+/** Opens PostgreSQL. */
+export function openPostgres(url: string): Database {
+  return createPostgres(createPool(url));
+}
+
 /**
- * Opens a pool on PostgreSQL. Commits are synchronous whatever the server's default says: an answer to a
- * removal is a promise (design §4.9).
+ * A pool of connections. Commits are synchronous whatever the server's default says: an answer to a removal is
+ * a promise (design §4.9).
  */
-export function openPostgres(url: string, { applicationName = 'portcullis' } = {}): Database {
+export function createPool(url: string, { connections = 20 } = {}): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
-    max: 20,
+    max: connections,
     connectionTimeoutMillis: 5000,
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 30_000,
-    application_name: applicationName,
+    application_name: 'portcullis',
     options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
     types: { getTypeParser },
   });
   // An idle connection that breaks is replaced by the pool; the next query says if the server is gone.
   pool.on('error', () => {});
+  return pool;
+}
+
+/** The database behind a pool of `createPool`, which is closed with it. */
+export function createPostgres(pool: pg.Pool): Database {
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const reader: Reader = { dialect: 'postgres', query: kysely };
   return {

@@ -123,6 +123,8 @@ export interface UserGroupRow {
   id: string;
   account_id: string;
   name: string;
+  /** The name as it is searched: NFC, lower case. */
+  name_key: string;
   policies: string;
   created_on: string;
   modified_on: string;

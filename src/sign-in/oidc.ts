@@ -27,7 +27,6 @@ export async function authorizationUrl(
     nonce: started.nonce,
     code_challenge: await client.calculatePKCECodeChallenge(started.verifier),
     code_challenge_method: 'S256',
-    ...(provider.prompt ? { prompt: provider.prompt } : {}),
     ...(fresh ? { prompt: 'login', max_age: '0' } : {}),
   });
   return url.href;

@@ -1,12 +1,11 @@
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import Cloudflare from 'cloudflare';
-import { pino } from 'pino';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import Cloudflare from 'cloudflare';
+import { pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
+import { freePort } from './free-port.ts';
 import type { TestDatabase } from './postgres.ts';
 
 /** What the first start wrote for the operator. */
@@ -19,14 +18,19 @@ export interface Credentials {
   api_token: string;
 }
 
-/** A clock that stands still until it is moved. */
+/** The real time, and a way to move it. */
 export interface TestClock extends Clock {
   advance(milliseconds: number): void;
 }
 
-export function createTestClock(start = Date.now()): TestClock {
+export function createTestClock(): TestClock {
   let offset = 0;
-  return { now: () => (start === 0 ? 0 : Date.now() + offset), advance: (by) => void (offset += by) };
+  return {
+    now: () => Date.now() + offset,
+    advance: (by) => {
+      offset += by;
+    },
+  };
 }
 
 /** The real server on a database of its own, listening on loopback. */
@@ -85,9 +89,17 @@ export async function startTestApp(
   if (!reading.ok) throw new Error(reading.problems.join('\n'));
   const { config } = reading;
   const app = await startApp(config, { clock, logger: pino({ level: 'silent' }) });
-  const credentials = JSON.parse(await readFile(path.join(database.folder, 'credentials.json'), 'utf8')) as Credentials;
+  const credentials = JSON.parse(
+    await readFile(path.join(database.folder, 'credentials.json'), 'utf8'),
+  ) as Credentials;
   const origin = `http://127.0.0.1:${port}`;
-  const base = { baseURL: `${origin}/client/v4`, maxRetries: 0, apiToken: null, apiEmail: null, apiKey: null };
+  const base = {
+    baseURL: `${origin}/client/v4`,
+    maxRetries: 0,
+    apiToken: null,
+    apiEmail: null,
+    apiKey: null,
+  };
   return {
     app,
     config,
@@ -121,15 +133,4 @@ async function call(
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || !address) throw new Error('no port');
-  return address.port;
 }

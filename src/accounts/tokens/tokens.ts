@@ -1,5 +1,5 @@
 import type { Principal } from '../../database/act.ts';
-import type { Reader } from '../../database/database.ts';
+import type { Reader, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
 import type { ApiTokenRow } from '../../database/tables.ts';
 import { presentPermissionGroup } from '../../iam/permission-groups/permission-groups.ts';
@@ -7,7 +7,16 @@ import type { Policy } from '../../kernel/authority.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { permissionGroupById, permissionGroups } from '../../kernel/permissions.ts';
 import { USER } from '../../kernel/resources.ts';
-import { countTokens, findToken, listTokens, type TokenFilter, type TokenOwner } from './store.ts';
+import {
+  countTokens,
+  deleteTokensOf,
+  findToken,
+  listTokenIdsCreatedBy,
+  listTokenIdsOf,
+  listTokens,
+  type TokenFilter,
+  type TokenOwner,
+} from './store.ts';
 
 /** A token as the API answers it; what it does not have is left out, as the SDK types it. */
 export function presentToken(token: ApiTokenRow, now: string) {
@@ -107,4 +116,23 @@ export function tokenPermissionGroups(
       is_selectable: true,
       scopes: [...scopes],
     }));
+}
+
+/** The ids of a person's tokens. */
+export async function tokensOf(reader: Reader, administratorId: string): Promise<string[]> {
+  return await listTokenIdsOf(reader, { kind: 'user', id: administratorId });
+}
+
+/** The ids of the account's tokens that a person created; they are the account's, and outlive the membership. */
+export async function tokensCreatedBy(
+  reader: Reader,
+  accountId: string,
+  administratorId: string,
+): Promise<string[]> {
+  return await listTokenIdsCreatedBy(reader, accountId, administratorId);
+}
+
+/** Ends all tokens of a person, whose row the caller has locked. */
+export async function endTokensOf(tx: Tx, administratorId: string): Promise<void> {
+  await deleteTokensOf(tx, administratorId);
 }

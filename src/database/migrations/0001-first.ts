@@ -132,6 +132,7 @@ export const first: Migration = {
       id text primary key,
       account_id text not null references accounts (id) on delete cascade,
       name text not null,
+      name_key text not null,
       policies text not null,
       created_on text not null,
       modified_on text not null,

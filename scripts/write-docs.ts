@@ -1,0 +1,192 @@
+/**
+ * Writes what the documents say of settings, error codes and routes, from the code itself. Whoever changes one
+ * of these runs `npm run docs`; test/docs.test.ts fails while a document says something else.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { listRoutes } from '../src/app.ts';
+import type { Route } from '../src/http/route.ts';
+import { API_PREFIX, prefixesOf } from '../src/http/server.ts';
+import { catalogue, type ErrorName } from '../src/kernel/errors.ts';
+import { type Setting, settings } from '../src/settings.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROUTES_BEGIN = '<!-- routes: written by npm run docs -->';
+const ROUTES_END = '<!-- end of routes -->';
+
+/** A document with the text that it must have, relative to the root of the repository. */
+export interface Document {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Every document that is generated, in whole or in part. */
+export function generateDocuments(): Document[] {
+  return [
+    { file: 'docs/configuration.md', text: configuration() },
+    { file: 'docs/errors.md', text: errors() },
+    { file: 'docs/compatibility.md', text: withRoutes(readText('docs/compatibility.md')) },
+  ];
+}
+
+export function readText(file: string): string {
+  return readFileSync(`${ROOT}/${file}`, 'utf8');
+}
+
+function configuration(): string {
+  return `# Configuration
+
+<!-- Written by npm run docs from src/settings.ts. Change it there. -->
+
+A setting can be given as a flag, as a variable of the environment, or in a JSON file. The flag wins over the
+variable, the variable over the file.
+
+\`\`\`sh
+portcullis serve --listen 127.0.0.1:9000
+PORTCULLIS_LISTEN=127.0.0.1:9000 portcullis serve
+portcullis serve --config portcullis.json    # {"listen": "127.0.0.1:9000"}
+\`\`\`
+
+In a checkout, \`npm start -- --listen 127.0.0.1:9000\` does the same. The file is named by \`--config\` or
+\`PORTCULLIS_CONFIG\`; its keys are the names of the flags without the two hyphens.
+
+A secret can also be read from a file: \`--forward-auth-secret-file\` or \`PORTCULLIS_FORWARD_AUTH_SECRET_FILE\`
+name the file, and one newline at its end is dropped. Giving a secret both ways is an error.
+
+Every setting is checked before anything starts. Each problem is named, unknown settings and unknown
+\`PORTCULLIS_…\` variables included, and the exit code is 2. The same code ends a start that cannot succeed:
+a port that is taken, a database that another server holds, a master key that is missing.
+${settings.map(describeSetting).join('')}
+## Commands
+
+| Command | What it does |
+|---|---|
+| \`portcullis serve\` | Runs the control plane and the gate until SIGTERM or SIGINT; requests under way have ten seconds to finish. |
+| \`portcullis credentials reset\` | New key and account token for the first Super Administrator, in \`credentials.json\` of the data folder; the old ones end. |
+| \`portcullis credentials issue --email E\` | A new Global API Key for a member, in \`credentials-E.json\` of the data folder; an earlier key of theirs ends. |
+
+All of them take the settings above. The two commands for credentials may run while the server runs.
+`;
+}
+
+function describeSetting({ name, value, usual, describe, many, secret }: Setting): string {
+  const variable = `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`;
+  const notes = [
+    ...(many ? ['May be given several times, or as a comma-separated list; in the file, as an array.'] : []),
+    ...(secret ? [`Or from a file: \`--${name}-file\`, \`${variable}_FILE\`.`] : []),
+  ];
+  return `
+## \`--${name}${value ? ` <${value}>` : ''}\`
+
+\`${variable}\` · default: ${usual}
+
+${[describe, ...notes].join(' ')}
+`;
+}
+
+/** When each refusal is given and what to do about it. A new one does not compile until it is explained. */
+const EXPLANATIONS: Readonly<Record<ErrorName, string>> = {
+  noCredential: 'The request carries no credential, or only one of `X-Auth-Email` and `X-Auth-Key`.',
+  malformedCredential:
+    'A credential is not of a known form, is sent twice, or is an `X-Auth-User-Service-Key`, which is not supported.',
+  authentication:
+    'The credential is unknown, expired, disabled, not yet valid, or used from an address that its condition excludes; or two credentials are not of one person. Which of these is not said.',
+  invalidToken:
+    'A token is asked to be verified at the path of the other kind, or a key where a token is wanted.',
+  forbidden:
+    'The credential has none of the permission groups that the route accepts, or the account or zone of the path is not one that it may see, existing or not.',
+  unknownRoute: 'There is no such path.',
+  unknownMethod: 'The path exists, the method does not. The `Allow` header lists those that do.',
+  invalid: 'The request breaks the shape of the route. Each fault has its own entry with a pointer.',
+  invalidAccess: 'The same, below `/access`.',
+  notSupported: 'The request asks for something that Portcullis does not do. It is refused, not ignored.',
+  notFound: 'No object of this account has that id.',
+  notFoundAccess: 'The same, below `/access`.',
+  conflict: 'An object with that name or key exists already. A retry cannot help.',
+  conflictAccess: 'The same, below `/access`.',
+  lastSuperAdministrator: 'Nobody could manage the account any more. Make another Super Administrator first.',
+  exceedsAuthority:
+    'A token, member or group would be given something that the caller does not hold. The pointer names it.',
+  bodyTooLarge: 'More than 1 MiB.',
+  unsupportedMediaType: 'The body has another content type than JSON.',
+  malformedJson: 'The body does not parse, is nested too deeply, or has a `__proto__` or `constructor` key.',
+  malformedRequest: 'A NUL character, a bad escape in the path, or something that is not HTTP.',
+  uriTooLong: 'More than 8 KiB of path and query.',
+  headersTooLarge: 'More than 32 KiB of headers.',
+  rateLimited:
+    'The credential has used up its requests of this window, or the address has failed to authenticate too often. `Retry-After` says for how many seconds.',
+  internal: 'A fault of Portcullis. The log has it under the request id.',
+  unavailable:
+    'The database cannot be reached or written, or another change came in between. `Retry-After` says when to try again.',
+};
+
+function errors(): string {
+  const rows = Object.entries(catalogue).map(([name, { code, status, message }]) => {
+    return `| \`${code}\` | ${status} | ${message} | ${EXPLANATIONS[name as ErrorName]} |`;
+  });
+  return `# Errors
+
+<!-- Written by npm run docs from src/kernel/errors.ts. Change it there. -->
+
+A refusal of the API has a status and this body:
+
+\`\`\`json
+{
+  "success": false,
+  "errors": [
+    {
+      "code": ${catalogue.invalidAccess.code},
+      "message": "${catalogue.invalidAccess.message}: is required",
+      "documentation_url": "http://127.0.0.1:8787/portcullis/errors#${catalogue.invalidAccess.code}",
+      "source": { "pointer": "/email" }
+    }
+  ],
+  "messages": [],
+  "result": null
+}
+\`\`\`
+
+\`errors\` has one entry for each fault, up to twenty. \`source.pointer\` is an RFC 6901 pointer into the body
+(\`/email\`, also when it is missing), or names a parameter (\`/query/page\`, \`/path/user_id\`). A message may go
+on after a colon with what is wrong here; programs should read the code and the pointer. The running server
+explains the same codes at \`/portcullis/errors\`.
+
+Every answer has an \`X-Request-Id\`; the log has the cause under it. Answers of the status 409, and the refusal
+to remove the last Super Administrator, carry \`X-Should-Retry: false\`, since the official SDK would otherwise
+repeat them.
+
+| Code | Status | Message | When |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function withRoutes(text: string): string {
+  const begin = text.indexOf(ROUTES_BEGIN);
+  const end = text.indexOf(ROUTES_END);
+  if (begin < 0 || end < begin) throw new Error('docs/compatibility.md has lost the markers of its routes');
+  return `${text.slice(0, begin)}${ROUTES_BEGIN}\n\n${routeTable()}\n\n${text.slice(end)}`;
+}
+
+function routeTable(): string {
+  const rows = allRoutes().flatMap((route) =>
+    prefixesOf(route).map((prefix) => {
+      const path = `${prefix}${route.path}`.replaceAll(/:([a-z_]+)/g, '{$1}');
+      const permission = route.permission.join('<br>');
+      return `| ${route.method} | \`${path}\` | ${route.operation} | ${permission} | ${route.status} |`;
+    }),
+  );
+  const head = '| Method | Path | Operation | Permission groups, any one of them | Status |\n|---|---|---|---|---|';
+  return `All paths are below \`${API_PREFIX}\`.\n\n${head}\n${rows.join('\n')}`;
+}
+
+/** Routes are declared without touching what they work on, so there is nothing to give them. */
+function allRoutes(): Route[] {
+  const nothing = { control: { database: {} }, config: { publicUrl: 'http://127.0.0.1' } };
+  return listRoutes(nothing as unknown as Parameters<typeof listRoutes>[0]);
+}
+
+if (import.meta.main) {
+  for (const { file, text } of generateDocuments()) writeFileSync(`${ROOT}/${file}`, text);
+  console.log('written: what the documents say of settings, errors and routes');
+}

@@ -1,0 +1,126 @@
+import { Type } from 'typebox';
+import { Nullable, pageQuery, Uuid } from '../../http/shapes.ts';
+
+const text = Type.String({ maxLength: 2048 });
+const name = Type.String({ minLength: 1, maxLength: 350 });
+const duration = Type.String({ maxLength: 64 });
+const Rules = Type.Array(Type.Unknown(), { maxItems: 1000 });
+
+export const Policy = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  decision: Type.String(),
+  precedence: Type.Integer(),
+  include: Type.Array(Type.Any()),
+  exclude: Type.Array(Type.Any()),
+  require: Type.Array(Type.Any()),
+  session_duration: Nullable(Type.String()),
+  reusable: Type.Boolean(),
+  created_at: Type.String(),
+  updated_at: Type.String(),
+});
+
+/** Body of a policy, alone or within an application; what follows `session_duration` comes later. */
+export const PolicyInput = Type.Object({
+  name,
+  decision: Type.String({ maxLength: 64 }),
+  include: Rules,
+  exclude: Type.Optional(Rules),
+  require: Type.Optional(Rules),
+  precedence: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  session_duration: Type.Optional(Nullable(duration)),
+  id: Type.Optional(text),
+  approval_groups: Type.Optional(Type.Unknown()),
+  approval_required: Type.Optional(Type.Unknown()),
+  connection_rules: Type.Optional(Type.Unknown()),
+  isolation_required: Type.Optional(Type.Unknown()),
+  mfa_config: Type.Optional(Type.Unknown()),
+  purpose_justification_prompt: Type.Optional(Type.Unknown()),
+  purpose_justification_required: Type.Optional(Type.Unknown()),
+});
+
+const Destination = Type.Object({ type: Type.Optional(Type.String()), uri: Type.Optional(text) });
+
+export const Application = Type.Object({
+  id: Type.String(),
+  uid: Type.String(),
+  aud: Type.String(),
+  name: Type.String(),
+  type: Type.String(),
+  domain: Type.String(),
+  destinations: Type.Array(Type.Object({ type: Type.String(), uri: Type.String() })),
+  self_hosted_domains: Type.Array(Type.String()),
+  session_duration: Type.String(),
+  allowed_idps: Type.Array(Type.String()),
+  auto_redirect_to_identity: Type.Boolean(),
+  app_launcher_visible: Type.Boolean(),
+  http_only_cookie_attribute: Type.Boolean(),
+  same_site_cookie_attribute: Type.Optional(Type.String()),
+  logo_url: Type.Optional(Type.String()),
+  enable_binding_cookie: Type.Boolean(),
+  options_preflight_bypass: Type.Boolean(),
+  service_auth_401_redirect: Type.Boolean(),
+  skip_interstitial: Type.Boolean(),
+  tags: Type.Array(Type.String()),
+  policies: Type.Array(Policy),
+  created_at: Type.String(),
+  updated_at: Type.String(),
+});
+
+const unknown = Type.Optional(Type.Unknown());
+
+/** Body of create and update. The last block is known to the SDK and refused unless it asks for nothing. */
+export const ApplicationInput = Type.Object({
+  type: Type.String({ maxLength: 64 }),
+  name: Type.Optional(name),
+  domain: Type.Optional(text),
+  destinations: Type.Optional(Type.Array(Destination, { maxItems: 100 })),
+  self_hosted_domains: Type.Optional(Type.Array(text, { maxItems: 100 })),
+  session_duration: Type.Optional(duration),
+  allowed_idps: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 50 })),
+  auto_redirect_to_identity: Type.Optional(Type.Boolean()),
+  app_launcher_visible: Type.Optional(Type.Boolean()),
+  http_only_cookie_attribute: Type.Optional(Type.Boolean()),
+  same_site_cookie_attribute: Type.Optional(Type.String({ maxLength: 16 })),
+  logo_url: Type.Optional(text),
+  policies: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 100 })),
+  allow_authenticate_via_warp: unknown,
+  allow_iframe: unknown,
+  cors_headers: unknown,
+  custom_deny_message: unknown,
+  custom_deny_url: unknown,
+  custom_non_identity_deny_url: unknown,
+  custom_pages: unknown,
+  eager_redirect_cookie_setting: unknown,
+  enable_binding_cookie: unknown,
+  mfa_config: unknown,
+  oauth_configuration: unknown,
+  options_preflight_bypass: unknown,
+  path_cookie_attribute: unknown,
+  read_service_tokens_from_header: unknown,
+  scim_config: unknown,
+  service_auth_401_redirect: unknown,
+  skip_interstitial: unknown,
+  tags: unknown,
+  use_clientless_isolation_app_launcher_url: unknown,
+});
+
+export const ApplicationParams = Type.Object({ app_id: Uuid('UUID of the application.') });
+
+export const PolicyParams = Type.Object({
+  ...ApplicationParams.properties,
+  policy_id: Uuid('UUID of the policy.'),
+});
+
+export const ApplicationQuery = Type.Object({
+  ...pageQuery({ most: 1000, usual: 100 }),
+  aud: Type.Optional(Type.String({ maxLength: 64 })),
+  domain: Type.Optional(text),
+  name: Type.Optional(text),
+  search: Type.Optional(text),
+  exact: Type.Optional(Type.Boolean({ description: 'Whether domain and name must match whole.' })),
+});
+
+export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+
+export const Deleted = Type.Object({ id: Type.String() });

@@ -1,0 +1,217 @@
+import type { Principal } from '../../database/act.ts';
+import type { Reader, Tx } from '../../database/database.ts';
+import type { KeyedList } from '../../database/paging.ts';
+import {
+  type Grant,
+  type MemberPolicy,
+  newGrants,
+  type PolicyInput,
+  parseMemberPolicies,
+  presentMemberPolicies,
+  readMemberPolicies,
+  resourceGroupsOf,
+} from '../../iam/policies/policies.ts';
+import type { PresentedResourceGroup } from '../../iam/resource-groups/resource-groups.ts';
+import { statementsOfRole } from '../../kernel/authority.ts';
+import { normaliseEmail } from '../../kernel/email.ts';
+import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { newTag } from '../../kernel/ids.ts';
+import { type Role, roles } from '../../kernel/permissions.ts';
+import type { Change } from '../../removal/act.ts';
+import { refuseExcess } from '../holdings/holdings.ts';
+import {
+  countMembers,
+  findMember,
+  findMembers,
+  findOrInsertAdministrator,
+  insertMember,
+  keyOfMember,
+  listMembers,
+  lockMembers,
+  type MemberOrder,
+  type StoredMember,
+} from './store.ts';
+
+/** A member as the API answers it, their policies in full. */
+function present(member: StoredMember, resources: ReadonlyMap<string, PresentedResourceGroup>) {
+  return {
+    id: member.id,
+    email: member.email,
+    status: statusOf(member),
+    user: {
+      id: member.administrator_id,
+      email: member.email,
+      first_name: member.first_name,
+      last_name: member.last_name,
+      two_factor_authentication_enabled: false,
+    },
+    roles: rolesOf(member).map(presentRole),
+    policies: presentMemberPolicies(parseMemberPolicies(member.policies), resources),
+  };
+}
+
+export type PresentedMember = ReturnType<typeof present>;
+
+/** Only these two are ever stored. */
+export function statusOf({ status }: { status: string }): 'accepted' | 'pending' {
+  return status === 'accepted' ? 'accepted' : 'pending';
+}
+
+export function rolesOf(member: Pick<StoredMember, 'roles'>): Role[] {
+  const ids = JSON.parse(member.roles) as string[];
+  return roles.filter((role) => ids.includes(role.id));
+}
+
+/** The older, coarser form of what a role permits. */
+function presentRole({ id, name, description }: Role) {
+  const all = { read: true, write: true };
+  return { id, name, description, permissions: { organization: all, zones: all, logs: all } };
+}
+
+/** These members as the API answers them. */
+export async function presentMembers(
+  reader: Reader,
+  accountId: string,
+  members: readonly StoredMember[],
+): Promise<PresentedMember[]> {
+  const policies = members.flatMap((member) => parseMemberPolicies(member.policies));
+  const resources = await resourceGroupsOf(reader, accountId, policies);
+  return members.map((member) => present(member, resources));
+}
+
+async function presentMember(reader: Reader, member: StoredMember): Promise<PresentedMember> {
+  const policies = parseMemberPolicies(member.policies);
+  return present(member, await resourceGroupsOf(reader, member.account_id, policies));
+}
+
+/** The member of that id in that account; a 404 for any other. */
+export async function getMember(reader: Reader, accountId: string, id: string): Promise<PresentedMember> {
+  const member = await findMember(reader, accountId, id);
+  if (!member) throw unknownMember();
+  return await presentMember(reader, member);
+}
+
+export function unknownMember() {
+  return refusal('notFound', { detail: 'member not found' });
+}
+
+/** The members of an account as a list to be paged, by e-mail unless told otherwise. */
+export function memberList(
+  reader: Reader,
+  accountId: string,
+  query: { order?: MemberOrder; status?: string; direction?: 'asc' | 'desc' },
+): KeyedList<StoredMember> {
+  const { order = 'user.email', status, direction = 'asc' } = query;
+  const filter = status === undefined ? {} : { status };
+  return {
+    fetch: (start) => listMembers(reader, accountId, { filter, order, direction, start }),
+    keyOf: (member) => keyOfMember(member, order),
+    total: () => countMembers(reader, accountId, filter),
+  };
+}
+
+export interface NewMember {
+  readonly accountId: string;
+  readonly principal: Principal;
+  readonly email: string;
+  readonly roles?: readonly string[];
+  readonly policies?: readonly PolicyInput[];
+  readonly status?: 'accepted' | 'pending';
+  readonly now: string;
+}
+
+/**
+ * A new member, pending unless told otherwise; only accepted ones have rights. The person is found by e-mail or
+ * made. The database refuses a second membership of the same person, and nobody gives what they do not hold.
+ */
+export async function createMember(tx: Tx, input: NewMember): Promise<Change<PresentedMember>> {
+  const { accountId, principal, now } = input;
+  const emailKey = emailKeyOf(input.email);
+  const given = await readGiven(tx, input);
+  await refuseExcess(tx, principal, given.grants);
+  const email = input.email.normalize('NFC');
+  const person = await findOrInsertAdministrator(tx, newAdministrator({ email, emailKey, now }));
+  const member = {
+    id: newTag(),
+    account_id: accountId,
+    administrator_id: person.id,
+    status: input.status ?? 'pending',
+    roles: JSON.stringify(given.roles.map((role) => role.id)),
+    policies: JSON.stringify(given.policies),
+    created_on: now,
+  };
+  await insertMember(tx, member);
+  const { email: known, email_key, first_name, last_name } = person;
+  return {
+    result: await presentMember(tx, { ...member, email: known, email_key, first_name, last_name }),
+    audit: {
+      action: 'member.create',
+      resource: { type: 'member', id: member.id },
+      metadata: { email, status: member.status, roles: given.roles.map((role) => role.name) },
+    },
+    guard: (later) => refuseExcess(later, principal, given.grants),
+  };
+}
+
+function newAdministrator({ email, emailKey, now }: { email: string; emailKey: string; now: string }) {
+  const nameless = { first_name: null, last_name: null, key_hash: null };
+  return { id: newTag(), email, email_key: emailKey, ...nameless, created_on: now };
+}
+
+function emailKeyOf(email: string): string {
+  const key = normaliseEmail(email);
+  if (key === null) throw invalidInput([{ pointer: '/email', message: 'is not an e-mail address' }]);
+  return key;
+}
+
+interface Given {
+  readonly roles: readonly Role[];
+  readonly policies: readonly MemberPolicy[];
+  readonly grants: readonly Grant[];
+}
+
+async function readGiven(
+  reader: Reader,
+  { accountId, roles: ids, policies: asked }: NewMember,
+): Promise<Given> {
+  if ((ids === undefined) === (asked === undefined)) {
+    throw invalidInput([{ pointer: '/roles', message: 'exactly one of roles and policies is required' }]);
+  }
+  if (ids !== undefined) return readRoles(accountId, ids);
+  const policies = await readMemberPolicies(reader, { accountId, policies: asked ?? [] });
+  return { roles: [], policies, grants: await newGrants(reader, { accountId, policies }) };
+}
+
+function readRoles(accountId: string, ids: readonly string[]): Given {
+  const known = ids.map((id) => roles.find((role) => role.id === id.toLowerCase()));
+  const problems = known.flatMap((role, index) =>
+    role ? [] : [{ pointer: `/roles/${index}`, message: 'is no role of this account' }],
+  );
+  if (problems.length > 0) throw invalidInput(problems);
+  const given = roles.filter((role) => known.includes(role));
+  const statements = given.flatMap((role) => statementsOfRole(role, accountId));
+  return {
+    roles: given,
+    policies: [],
+    grants: statements.map((statement) => ({ pointer: '/roles', statement })),
+  };
+}
+
+/** Whether that is the id of a member of the account. */
+export async function isMemberOf(reader: Reader, accountId: string, id: string): Promise<boolean> {
+  return (await findMember(reader, accountId, id)) !== null;
+}
+
+/** Those of these ids that are members of the account, who cannot be removed until the transaction ends. */
+export async function lockMembersOf(tx: Tx, accountId: string, ids: readonly string[]): Promise<string[]> {
+  return await lockMembers(tx, accountId, ids);
+}
+
+/** Those of these ids that are members of the account, by e-mail. */
+export async function membersById(
+  reader: Reader,
+  accountId: string,
+  ids: readonly string[],
+): Promise<Pick<StoredMember, 'id' | 'email' | 'status'>[]> {
+  return await findMembers(reader, accountId, ids);
+}
