@@ -43,7 +43,7 @@ type Given = Map<string, { value: string; from: string }>;
  */
 export function readConfig(
   argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): ConfigReading {
   const problems: string[] = [];
   const flags = readFlags(argv, problems);

@@ -52,7 +52,7 @@ function withSettings(command: Command, description: string): Command {
 }
 
 async function run(args: readonly string[], work: (config: Config) => Promise<number>): Promise<void> {
-  const reading = readConfig(args, process.env);
+  const reading = readConfig(args);
   if (!reading.ok) return finish(UNUSABLE, reading.problems.join('\n'));
   try {
     finish(await work(reading.config));

@@ -5,7 +5,8 @@ import type { Reader } from '../database/database.ts';
 import { failureOf } from '../database/failures.ts';
 import type { Walk } from '../database/paging.ts';
 import { sha256 } from '../kernel/crypto.ts';
-import { refusal } from '../kernel/errors.ts';
+import { ApiError, refusal } from '../kernel/errors.ts';
+import { hasNul, nulRefused } from './body.ts';
 import { ignored, type Note, success } from './envelope.ts';
 import type { Limits } from './rate-limit.ts';
 import type { Call, Route, Zone } from './route.ts';
@@ -42,7 +43,8 @@ export function createAuthenticator(
       const principal = await keeper.authenticate({ rawHeaders, ip, id: request.id });
       (request as Marked)[arrivals] = { principal, ip };
     } catch (error) {
-      await limits.countFailure(request, ip);
+      // A fault of ours, such as a database that is away, must not lock anybody out.
+      if (error instanceof ApiError) await limits.countFailure(request, ip);
       throw error;
     }
     await limits.countCall(request, reply, (request as Marked)[arrivals]?.principal.credentialId ?? ip);
@@ -62,6 +64,7 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
 
   return async function handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { principal, ip } = arrivalOf(request);
+    if (hasNul(request.params)) throw nulRefused();
     const params = checkIds(request.params as Record<string, string>);
     const checked = {
       params: { ...params, ...(validateParams?.(params) as object) },
@@ -114,9 +117,9 @@ async function permit(
   principal: Principal,
   params: Record<string, string>,
 ) {
-  const zone = params['zone_id'] ? await keeper.findZone(keeper.reader, params['zone_id']) : null;
-  if (params['zone_id'] && !zone) throw refusal('forbidden');
-  const accountId = zone?.account_id ?? params['account_id'] ?? '';
+  const zone = params.zone_id ? await keeper.findZone(keeper.reader, params.zone_id) : null;
+  if (params.zone_id && !zone) throw refusal('forbidden');
+  const accountId = zone?.account_id ?? params.account_id ?? '';
   const wanted = wantedFor(route, { accountId, zone, principal });
   if (wanted && !(await principal.permits(keeper.reader, wanted))) throw refusal('forbidden');
   return { accountId, zone };

@@ -9,9 +9,8 @@ export function toRefusal(error: unknown): ApiError {
   const framework = frameworkRefusal(error);
   if (framework) return framework;
   const failure = failureOf(error);
-  if (failure === 'unique') return refusal('conflict', { detail: 'it already exists', cause: error });
   // A foreign key: what the request was about went away meanwhile, and a retry is told so.
-  if (failure !== null) {
+  if (failure === 'unavailable' || failure === 'conflict' || failure === 'foreign_key') {
     return refusal('unavailable', { cause: error, headers: RETRY_SOON });
   }
   return refusal('internal', { cause: error });

@@ -20,6 +20,7 @@ declare module 'fastify' {
 }
 
 export const API_PREFIX = '/client/v4';
+const DESCRIPTION = '/openapi.json';
 const BODY_LIMIT = 1024 * 1024;
 const TARGET_LIMIT = 8 * 1024;
 const HEADER_LIMIT = 32 * 1024;
@@ -54,7 +55,7 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   const documentation = `${options.publicUrl}/portcullis/errors`;
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
-    genReqId: () => randomHex(8),
+    genReqId: newRequestId,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendRefusal(error, request, reply),
@@ -115,7 +116,7 @@ async function addApi(api: FastifyInstance, options: HttpOptions): Promise<void>
     }
   }
   api.get(
-    '/openapi.json',
+    DESCRIPTION,
     { schema: { hide: true }, config: { open: 'the description of the API says nothing of the data' } },
     async () => api.swagger(),
   );
@@ -146,12 +147,15 @@ export function prefixesOf(route: Route): string[] {
 
 /** 405 with `Allow` where another method would do, else 404. */
 function unknownRoute(routes: readonly Route[]) {
-  const patterns = routes.flatMap((route) =>
-    prefixesOf(route).map((prefix) => ({
-      method: route.method,
-      segments: (API_PREFIX + prefix + route.path).split('/'),
-    })),
-  );
+  const patterns: { method: string; segments: string[] }[] = [
+    { method: 'GET', segments: (API_PREFIX + DESCRIPTION).split('/') },
+    ...routes.flatMap((route) =>
+      prefixesOf(route).map((prefix) => ({
+        method: route.method,
+        segments: (API_PREFIX + prefix + route.path).split('/'),
+      })),
+    ),
+  ];
   return async (request: FastifyRequest) => {
     const segments = (request.url.split('?', 1)[0] ?? '').split('/');
     const matching = patterns.filter((pattern) => matches(pattern.segments, segments));
@@ -179,6 +183,10 @@ function protect(request: FastifyRequest, reply: FastifyReply): void {
   });
 }
 
+function newRequestId(): string {
+  return randomHex(8);
+}
+
 /** What fails before there is a request (garbage, oversized headers) is answered in the envelope as well. */
 function refuseOnSocket(error: Error & { code?: string }, socket: Socket, documentation: string): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
@@ -187,6 +195,6 @@ function refuseOnSocket(error: Error & { code?: string }, socket: Socket, docume
   const status = refused.status === 431 ? '431 Request Header Fields Too Large' : '400 Bad Request';
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+      `x-request-id: ${newRequestId()}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
   );
 }

@@ -45,8 +45,8 @@ export interface SessionToken {
  */
 export function readClaims(payload: Record<string, unknown>): SessionToken | null {
   const { type, aud, sub, email, identity_nonce: nonce, exp } = payload;
-  const rev = parseRev(payload['rev']);
-  const applicationRev = parseRev(payload['app_rev']);
+  const rev = parseRev(payload.rev);
+  const applicationRev = parseRev(payload.app_rev);
   if (type !== 'org' && type !== 'app') return null;
   if (!Array.isArray(aud) || aud.length !== 1 || !isText(aud[0])) return null;
   if (!isText(sub) || !isText(email) || !isText(nonce) || !Number.isSafeInteger(exp)) return null;

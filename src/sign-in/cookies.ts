@@ -1,5 +1,3 @@
-import type { FastifyReply } from 'fastify';
-
 /** The session token: on the team domain the global one, on an application's host that application's. */
 export const SESSION_COOKIE = 'CF_Authorization';
 /** The secret that ties a sign-in to the browser that began it. */
@@ -18,13 +16,12 @@ export function readCookies(header: string | undefined): Map<string, string> {
   return cookies;
 }
 
-/** Sets a cookie for this host alone, out of reach of scripts; sent along when a link leads here. */
-export function setCookie(
-  reply: FastifyReply,
+/** `Set-Cookie` for this host alone, out of reach of scripts; sent along when a link leads here. */
+export function cookieHeader(
   name: string,
   value: string,
   { maxAge, secure }: { maxAge: number; secure: boolean },
-): void {
+): string {
   const flags = ['Path=/', `Max-Age=${maxAge}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
-  reply.header('set-cookie', `${name}=${value}; ${flags.join('; ')}`);
+  return `${name}=${value}; ${flags.join('; ')}`;
 }

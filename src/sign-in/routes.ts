@@ -197,7 +197,10 @@ async function begin(
 ) {
   const browser = cookies.get(STATE_COOKIE) ?? randomSecret();
   const location = await signIn.begin(team, { ...request, browser });
-  setCookie(reply, STATE_COOKIE, browser, { maxAge: STATE_SECONDS, secure: signIn.scheme === 'https' });
+  reply.header(
+    'set-cookie',
+    cookieHeader(STATE_COOKIE, browser, { maxAge: STATE_SECONDS, secure: signIn.scheme === 'https' }),
+  );
   return reply.redirect(location, 302);
 }
 
@@ -213,7 +216,7 @@ async function callback(options: SignInPagesOptions, at: Visit): Promise<unknown
       ip: options.addressOf(at.request),
     });
     const cookie = { maxAge: finished.seconds, secure: signIn.scheme === 'https' };
-    setCookie(at.reply, SESSION_COOKIE, finished.token, cookie);
+    at.reply.header('set-cookie', cookieHeader(SESSION_COOKIE, finished.token, cookie));
     return at.reply.redirect(finished.returnTo, 302);
   } catch (error) {
     if (!(error instanceof SignInRefused) || !error.resume || !startsAgain(error.reason)) throw error;
@@ -228,7 +231,10 @@ async function logout({ signIn, addressOf }: SignInPagesOptions, at: Visit): Pro
     ? await signIn.directory.session(token, { accountId: at.team.accountId, type: 'org' })
     : null;
   if (session) await signIn.end(at.team, session, addressOf(at.request));
-  setCookie(at.reply, SESSION_COOKIE, '', { maxAge: 0, secure: signIn.scheme === 'https' });
+  at.reply.header(
+    'set-cookie',
+    cookieHeader(SESSION_COOKIE, '', { maxAge: 0, secure: signIn.scheme === 'https' }),
+  );
   return html(at.reply, 200, signedOutPage(nameOf(at.team)));
 }
 

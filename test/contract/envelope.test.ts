@@ -108,7 +108,7 @@ refuses(
       ],
       ['a path that leads nowhere', get(() => '/client/v4/nowhere'), unknown],
       ['the root of the API', get(() => '/client/v4'), unknown],
-      ['a path with a slash at its end', get(({ users }) => `${users}/`), unknown],
+      ['no user id at all', get(({ users }) => `${users}/`), invalid('/path/user_id')],
       ['a path below a user that leads nowhere', get(({ user }) => `${user}/nothing`), unknown],
       ['a path outside of the API', get(() => '/client/v3/accounts'), unknown],
       ['two slashes', get(({ users }) => users.replace('/access', '//access')), unknown],

@@ -10,13 +10,13 @@ import { decide, standingSession, type Verdict } from '../../src/gate/decide.ts'
 import { createGateState, type GateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';
 import { timestamp } from '../../src/kernel/clock.ts';
-import { createVault, randomSecret, sha256 } from '../../src/kernel/crypto.ts';
+import { createVault, sha256 } from '../../src/kernel/crypto.ts';
 import { newAudienceTag, newUuid } from '../../src/kernel/ids.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { readClaims, type SessionToken } from '../../src/protocol/claims.ts';
 import { type FeedItem, revocation } from '../../src/protocol/feed.ts';
 import type { Rev } from '../../src/protocol/rev.ts';
-import type { ApplicationState, ProviderState, SessionState } from '../../src/protocol/state.ts';
+import type { ApplicationState, ProviderState } from '../../src/protocol/state.ts';
 import { type Change, type Control, commitAct } from '../../src/removal/act.ts';
 import { createFeed, type Feed, type Follower, type StateSource } from '../../src/removal/feed.ts';
 import { type FinishedSignIn, type FinishInput, finishSignIn } from '../../src/sign-in/finish.ts';
@@ -132,7 +132,7 @@ export async function createWorld(test: TestDatabase, mutant: Mutant = { name: '
   const control: Control = { database, feed, clock };
   const place = { accountId, providerId, applicationId: application.id, audience: application.aud };
   const over = (other: Database) =>
-    createSteps({ control: { ...control, database: other }, clock, ...place, mutant });
+    createSteps({ control: { ...control, database: other }, observer: database, clock, ...place, mutant });
   const steps = over(database);
   const world: World = {
     database,
@@ -261,6 +261,7 @@ const vault = createVault(Buffer.alloc(32, 7));
 
 function createSteps(options: {
   control: Control;
+  observer: Database;
   clock: StillClock;
   accountId: string;
   providerId: string;
@@ -268,7 +269,7 @@ function createSteps(options: {
   audience: string;
   mutant: Mutant;
 }) {
-  const { control, clock, accountId, providerId, applicationId, audience, mutant } = options;
+  const { control, observer, clock, accountId, providerId, applicationId, audience, mutant } = options;
   const { database } = control;
   const finishing = mutant.finish ?? finishSignIn;
   const act = { accountId, actor: operator, authorize: NO_RIGHTS_ASKED };
@@ -298,7 +299,7 @@ function createSteps(options: {
         }),
       );
       const stateId = sha256(started.state);
-      return { person: who, stateId, rev: await revOfState(control.feed, database, stateId) };
+      return { person: who, stateId, rev: await revOfState(observer, stateId) };
     },
 
     /** The callback: again, as the service does, where two of them met. */
@@ -366,8 +367,7 @@ function createSteps(options: {
 
     remove: (id: string): Promise<object> => commitAct(control, act, (tx) => deleteUser(tx, { accountId, id })),
 
-    /** The user's id, read over the world's own connection. */
-    idOf: (email: string): Promise<string | null> => findUserIdByEmail(options.control.database.reader, accountId, email),
+    idOf: (email: string): Promise<string | null> => findUserIdByEmail(observer.reader, accountId, email),
 
     revokeSubject: (subject: Parameters<typeof revocation>[0]): Promise<true> =>
       commitAct(control, act, async () => ({
@@ -386,8 +386,8 @@ function createSteps(options: {
 }
 
 /** The state's own reading, as it stands in the database. */
-async function revOfState(_feed: Feed, database: Database, stateId: string): Promise<Rev> {
-  return await database.reader.query
+async function revOfState(observer: Database, stateId: string): Promise<Rev> {
+  return await observer.reader.query
     .selectFrom('sign_in_states')
     .select(['epoch', 'position'])
     .where('id', '=', stateId)
@@ -399,9 +399,3 @@ async function signIn(steps: Steps, who: Person) {
   const token = await steps.redeem(await steps.handOff(session));
   return { session, token };
 }
-
-export function newBrowser(): string {
-  return randomSecret();
-}
-
-export type { SessionState };

@@ -45,6 +45,11 @@ export interface Place {
   readonly zone: string | null;
 }
 
+/** The place of a call. */
+export function placeOf({ accountId, zone }: { accountId: string; zone: { name: string } | null }): Place {
+  return { accountId, zone: zone?.name ?? null };
+}
+
 export function presentApplication({ row, destinations, policies }: WholeApplication): PresentedApplication {
   const settings = JSON.parse(row.settings) as ReadApplication['settings'];
   const uris = destinations.map(({ uri }) => uri);

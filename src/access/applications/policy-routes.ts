@@ -2,9 +2,9 @@ import { pageOfAll } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
+import { placeOf } from './applications.ts';
 import { ApplicationParams, Deleted, Policy, PolicyInput, PolicyParams, PolicyQuery } from './contract.ts';
 import { createPolicy, deletePolicy, getPolicy, policiesOf, updatePolicy } from './policies.ts';
-import { placeOf } from './routes.ts';
 
 const tag = 'Access application-scoped policies';
 const writers = ['Access: Apps and Policies Write'] as const;

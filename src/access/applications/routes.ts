@@ -1,5 +1,5 @@
 import { pageOfAll } from '../../database/paging.ts';
-import { type Call, pagedRoute, type Route, route } from '../../http/route.ts';
+import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
 import {
@@ -8,7 +8,7 @@ import {
   deleteApplication,
   getApplication,
   matchesFilter,
-  type Place,
+  placeOf,
   presentApplication,
   updateApplication,
 } from './applications.ts';
@@ -20,14 +20,6 @@ const readers = [...writers, 'Access: Apps and Policies Read', 'Access: Apps and
 const base = { scope: 'account_or_zone', tag } as const;
 const COLLECTION = '/access/apps';
 const ITEM = `${COLLECTION}/:app_id`;
-
-/** Where a call stands: a zone's path shows only what is in the zone. */
-export function placeOf({
-  accountId,
-  zone,
-}: Pick<Call<unknown, unknown, unknown>, 'accountId' | 'zone'>): Place {
-  return { accountId, zone: zone?.name ?? null };
-}
 
 /** /access/apps of an account or zone (reference §3.4). */
 export function applicationRoutes(control: Control, options: { reservedHosts: readonly string[] }): Route[] {

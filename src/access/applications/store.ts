@@ -1,6 +1,5 @@
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
-import type { ApplicationRow, PolicyRow } from '../../database/tables.ts';
-import type { Destination } from './destinations.ts';
+import type { ApplicationRow, PolicyRow, Tables } from '../../database/tables.ts';
 
 /** Cloudflare's limit of applications (reference §3.4); a list of them is read whole. */
 export const MOST_APPLICATIONS = 500;
@@ -61,7 +60,7 @@ export async function deleteApplicationRow(tx: Tx, accountId: string, id: string
 export async function putDestinations(
   tx: Tx,
   application: Pick<ApplicationRow, 'id' | 'account_id'>,
-  destinations: readonly Destination[],
+  destinations: readonly Omit<DestinationRow, 'application_id'>[],
 ): Promise<void> {
   await tx.query
     .deleteFrom('application_destinations')
@@ -78,7 +77,10 @@ export async function putDestinations(
   await tx.query.insertInto('application_destinations').values(rows).execute();
 }
 
-export type DestinationRow = Destination & { application_id: string };
+export type DestinationRow = Pick<
+  Tables['application_destinations'],
+  'application_id' | 'uri' | 'host' | 'path'
+>;
 
 /** Destinations of one application, or of all of the account, in their order. */
 export async function listDestinations(
