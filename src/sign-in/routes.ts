@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomSecret } from '../kernel/crypto.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
-import { readCookies, SESSION_COOKIE, STATE_COOKIE, setCookie } from './cookies.ts';
+import { cookieHeader, readCookies, SESSION_COOKIE, STATE_COOKIE } from './cookies.ts';
 import {
   CONTENT_POLICY,
   choicePage,
