@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server } from 'node:http';
-import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { applicationStates } from './access/applications/applications.ts';
@@ -7,14 +6,14 @@ import { policyRoutes } from './access/applications/policy-routes.ts';
 import { applicationRoutes } from './access/applications/routes.ts';
 import { providerStates } from './access/identity-providers/identity-providers.ts';
 import { identityProviderRoutes } from './access/identity-providers/routes.ts';
-import { createSigner, generateKey, keyStates, publicKeys } from './access/keys/keys.ts';
+import { createSigner, keyStates, publicKeys } from './access/keys/keys.ts';
 import { organizationStates } from './access/organizations/organizations.ts';
 import { organizationRoutes } from './access/organizations/routes.ts';
 import { userRoutes } from './access/users/routes.ts';
 import { accountRoutes } from './accounts/accounts/routes.ts';
 import { auditLogRoutes } from './accounts/audit-logs/routes.ts';
 import { authenticate, findZone } from './accounts/authority/authority.ts';
-import { bootstrap, firstAccount } from './accounts/bootstrap/bootstrap.ts';
+import { firstAccount } from './accounts/bootstrap/bootstrap.ts';
 import { memberRoutes } from './accounts/members/routes.ts';
 import { tokenRoutes } from './accounts/tokens/routes.ts';
 import { zoneRoutes } from './accounts/zones/routes.ts';
@@ -32,16 +31,14 @@ import { type Clock, MINUTE, systemClock, timestamp } from './kernel/clock.ts';
 import type { Vault } from './kernel/crypto.ts';
 import type { Control } from './removal/act.ts';
 import { createFeed, type Follower } from './removal/feed.ts';
+import { credentialsFile, firstStart } from './server/first-start.ts';
 import { createDirectory, createIntercept, teamOf, toTeam } from './server/gate.ts';
 import { listen, stopListening } from './server/listen.ts';
-import { openVault } from './server/master-key.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './server/metrics.ts';
 import { addPages } from './server/pages.ts';
-import { writePrivately } from './server/private-file.ts';
-import { StartError } from './server/start-error.ts';
 import { lockDatabase, openDatabase } from './server/storage.ts';
 import { createEdge } from './sign-in/edge.ts';
-import { sessionStates } from './sign-in/lineage.ts';
+import { dropExpired, sessionStates } from './sign-in/lineage.ts';
 import type { SignInRefused } from './sign-in/refused.ts';
 import { addSignInPages } from './sign-in/routes.ts';
 import { createSignIn, type SignIn } from './sign-in/service.ts';
@@ -94,7 +91,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     lock.onLost(() => options.onLost?.());
     const database = await openDatabase(config, clock);
     undo.push(() => database.close());
-    const first = await prepare(config, { database, clock });
+    const first = await firstStart(config, { database, clock });
     const state = createGateState();
     const metrics = createMetrics();
     const feed = createFeed({
@@ -121,7 +118,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await listen(http.server, config.listen);
     undo.push(() => stopListening(http));
     if (config.metricsListen) undo.push(await serveMetrics(metrics, config.metricsListen));
-    const sweeping = setInterval(() => state.sweep(clock.now()), MINUTE).unref();
+    const sweeping = setInterval(() => sweep(parts), MINUTE).unref();
     undo.push(async () => clearInterval(sweeping));
     return {
       control: parts.control,
@@ -136,40 +133,17 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
+/** Forgets, in memory and in the database, what has expired; nothing decides by its absence. */
+function sweep({ control: { database, clock }, state, logger }: Parts): void {
+  state.sweep(clock.now());
+  database
+    .write((tx) => dropExpired(tx, timestamp(clock.now())))
+    .catch((error: unknown) => logger.warn({ err: error }, 'expired sessions were not dropped'));
+}
+
 /** Nothing that names a credential, a cookie or a query is ever handed to it. */
 export function createLogger(config: Config): Logger {
   return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-}
-
-export function credentialsFile(config: Config): string {
-  return path.join(config.data, 'credentials.json');
-}
-
-/** The vault, and the first account if there is none; later the team domain must agree with the database. */
-async function prepare(config: Config, { database, clock }: { database: Database; clock: Clock }) {
-  const known = await firstAccount(database.reader);
-  if (known && config.teamDomainGiven && known.auth_domain !== config.teamDomain) {
-    throw new StartError(
-      `--team-domain ${config.teamDomain}: the database says ${known.auth_domain}, and it rules after the first start`,
-    );
-  }
-  const vault = await openVault(config.masterKeyFile, { reader: database.reader, isNew: known === null });
-  if (known) return { vault, teamDomain: known.auth_domain, isFirstStart: false };
-  const keys = [await generateKey('session'), await generateKey('gate')];
-  await database.write(async (tx) => {
-    const issued = await bootstrap(tx, {
-      authDomain: config.teamDomain,
-      zoneName: config.zone,
-      adminEmail: config.adminEmail,
-      keys,
-      vault,
-      now: timestamp(clock.now()),
-    });
-    // On disk before the commit: credentials that nobody was told must not exist.
-    const told = { base_url: `${config.publicUrl}/client/v4`, ...issued };
-    if (issued) writePrivately(credentialsFile(config), `${JSON.stringify(told, null, 2)}\n`);
-  });
-  return { vault, teamDomain: config.teamDomain, isFirstStart: true };
 }
 
 function observed(state: GateState, { position }: Metrics): Follower {

@@ -5,13 +5,13 @@ import {
   issueCredentials,
   resetCredentials,
 } from '../accounts/bootstrap/bootstrap.ts';
-import { credentialsFile } from '../app.ts';
 import type { Config } from '../config.ts';
 import type { Database, Tx } from '../database/database.ts';
 import { operator } from '../kernel/actor.ts';
 import { systemClock, timestamp } from '../kernel/clock.ts';
 import { type Change, commitAct } from '../removal/act.ts';
 import { detachedFeed } from '../removal/feed.ts';
+import { credentialsFile } from '../server/first-start.ts';
 import { writePrivately } from '../server/private-file.ts';
 import { StartError } from '../server/start-error.ts';
 import { openDatabase } from '../server/storage.ts';

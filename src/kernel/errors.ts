@@ -57,6 +57,11 @@ export const catalogue = {
   notFoundAccess: { status: 404, code: 12135, message: 'access.api.error.not_found' },
   conflict: { status: 409, code: 1004, message: 'Conflict' },
   conflictAccess: { status: 409, code: 12132, message: 'access.api.error.conflict' },
+  organizationExists: {
+    status: 409,
+    code: 11002,
+    message: 'access.api.error.conflict: the account has its organization already',
+  },
   lastSuperAdministrator: {
     status: 400,
     code: 1005,

@@ -3,7 +3,7 @@ import type { JsonObject } from '../kernel/json.ts';
 import { type FeedItem, identitySubject, type Subject } from '../protocol/feed.ts';
 import { type Rev, toClaim } from '../protocol/rev.ts';
 import type { SessionState } from '../protocol/state.ts';
-import { listLineages, type SessionLineage } from './store.ts';
+import { dropExpiredSessions, listLineages, type SessionLineage } from './store.ts';
 
 /** Everything whose revocation ends what was minted from this session. */
 export function subjectsOf(session: SessionLineage): Subject[] {
@@ -34,6 +34,9 @@ export function sessionItem(session: SessionLineage): FeedItem {
   };
   return { kind: 'session', id: session.nonce, state: state as unknown as JsonObject };
 }
+
+/** Deletes sessions that have expired, and what hangs on them; their tokens expired with them. */
+export const dropExpired = dropExpiredSessions;
 
 /** The living sessions of an account, for gates. */
 export function sessionStates(now: () => string) {

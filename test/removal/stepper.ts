@@ -128,19 +128,27 @@ export function valueOf<T>(outcome: Outcome<T>): T {
 export interface Stage extends AsyncDisposable {
   readonly url: string;
   player(name: string): Player;
+  /** Takes players off, their connections closed. */
+  dismiss(players: readonly Player[]): Promise<void>;
   isBlocked(pid: number): Promise<boolean>;
 }
 
 export async function openStage(url: string): Promise<Stage> {
   const watcher = new Client({ connectionString: url });
   await watcher.connect();
-  const players: Player[] = [];
+  const players = new Set<Player>();
   const stage: Stage = {
     url,
     player: (name) => {
       const player = new Player(name, stage);
-      players.push(player);
+      players.add(player);
       return player;
+    },
+    dismiss: async (leaving) => {
+      for (const player of leaving) {
+        players.delete(player);
+        await player.database.close();
+      }
     },
     isBlocked: async (pid) => {
       const text = 'select cardinality(pg_blocking_pids($1)) > 0 as blocked';
@@ -148,7 +156,7 @@ export async function openStage(url: string): Promise<Stage> {
       return rows[0]?.blocked === true;
     },
     [Symbol.asyncDispose]: async () => {
-      for (const player of players) await player.database.close();
+      await stage.dismiss([...players]);
       await watcher.end();
     },
   };

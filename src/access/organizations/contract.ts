@@ -2,13 +2,16 @@ import { Type } from 'typebox';
 
 const text = Type.String({ maxLength: 1024 });
 
-const LoginDesign = Type.Object({
-  background_color: Type.Optional(text),
-  footer_text: Type.Optional(text),
-  header_text: Type.Optional(text),
-  logo_path: Type.Optional(text),
-  text_color: Type.Optional(text),
-});
+const LoginDesign = Type.Object(
+  {
+    background_color: Type.Optional(text),
+    footer_text: Type.Optional(text),
+    header_text: Type.Optional(text),
+    logo_path: Type.Optional(text),
+    text_color: Type.Optional(text),
+  },
+  { additionalProperties: false },
+);
 
 /** What is stored and shown as given; the pages that use it come later. */
 const shown = {
@@ -36,6 +39,9 @@ export const Organization = Type.Object({
   updated_at: Type.String(),
 });
 
+/** Known to the SDK and refused, unless it asks for nothing. */
+const notYet = Type.Unknown();
+
 /** A body of the SDK's update: what is absent stays. */
 export const OrganizationUpdate = Type.Partial(
   Type.Object({
@@ -43,15 +49,19 @@ export const OrganizationUpdate = Type.Partial(
     auth_domain: Type.String({ maxLength: 260 }),
     session_duration: Type.String({ maxLength: 64 }),
     ...shown,
-    ...off,
-    custom_pages: Type.Unknown(),
-    deny_unmatched_requests_exempted_zone_names: Type.Array(Type.String(), { maxItems: 1000 }),
-    mfa_config: Type.Unknown(),
-    mfa_piv_key_requirements: Type.Unknown(),
-    service_token_inactivity: Type.Unknown(),
-    user_seat_expiration_inactive_time: Type.Unknown(),
-    warp_auth_non_browser_401: Type.Unknown(),
-    warp_auth_session_duration: Type.Unknown(),
+    allow_authenticate_via_warp: notYet,
+    auto_redirect_to_identity: notYet,
+    custom_pages: notYet,
+    deny_unmatched_requests: notYet,
+    deny_unmatched_requests_exempted_zone_names: notYet,
+    mfa_config: notYet,
+    mfa_piv_key_requirements: notYet,
+    mfa_required_for_all_apps: notYet,
+    service_token_inactivity: notYet,
+    strict_service_token_auth: notYet,
+    user_seat_expiration_inactive_time: notYet,
+    warp_auth_non_browser_401: notYet,
+    warp_auth_session_duration: notYet,
   }),
 );
 

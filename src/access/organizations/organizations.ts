@@ -1,11 +1,13 @@
 import type { Static } from 'typebox';
 import type { Reader, Snapshot, Tx } from '../../database/database.ts';
 import type { OrganizationRow } from '../../database/tables.ts';
-import { DAY, MINUTE } from '../../kernel/clock.ts';
+import { DAY } from '../../kernel/clock.ts';
 import { parseDuration } from '../../kernel/duration.ts';
-import { ApiError, invalidInput, refusal } from '../../kernel/errors.ts';
+import { invalidInput, refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { isOff } from '../../kernel/off.ts';
+import { refuseAsked } from '../../kernel/off.ts';
+import type { Problem } from '../../kernel/result.ts';
+import { SHORTEST_GLOBAL_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
 import type { OrganizationState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
@@ -21,10 +23,6 @@ interface Settings {
   readonly ui_read_only_toggle_reason: string;
   readonly login_design: PresentedOrganization['login_design'];
 }
-
-/** Sessions last from a quarter of an hour to a month (reference §4.3). */
-const SHORTEST_SESSION = 15 * MINUTE;
-const LONGEST_SESSION = 31 * DAY;
 
 export function presentOrganization(row: OrganizationRow): PresentedOrganization {
   return {
@@ -65,9 +63,7 @@ export async function organizationStates(snapshot: Snapshot, accountId: string):
 
 /** Every account has its organization from the start, so a second is refused (reference §6.2). */
 export function refuseSecondOrganization(): never {
-  throw new ApiError(409, [{ code: 11002, message: 'An organization already exists for this account' }], {
-    headers: { 'x-should-retry': 'false' },
-  });
+  throw refusal('organizationExists');
 }
 
 /** Changes what is given; the rest stays. */
@@ -77,7 +73,7 @@ export async function updateOrganization(
 ): Promise<Change<PresentedOrganization>> {
   const row = await lockOrganization(tx, accountId);
   if (!row) throw unknownOrganization();
-  refuseUnsupported(input);
+  refuseAsked(input, NOT_YET);
   refuseInvalid(input, row);
   const settings = settingsOf(row);
   const change = {
@@ -120,25 +116,17 @@ const NOT_YET = [
   'warp_auth_session_duration',
 ] as const;
 
-function refuseUnsupported(input: OrganizationInput): void {
-  const asked = NOT_YET.find((name) => !isOff(input[name]));
-  if (asked) throw refusal('notSupported', { detail: `${asked} yet`, pointer: `/${asked}` });
-}
-
 function refuseInvalid(input: OrganizationInput, row: OrganizationRow): void {
-  const problems: { pointer: string; message: string }[] = [];
+  const problems: Problem[] = [];
   if (input.auth_domain !== undefined && input.auth_domain.toLowerCase() !== row.auth_domain) {
     problems.push({ pointer: '/auth_domain', message: 'the team domain cannot be changed' });
   }
-  if (input.session_duration !== undefined && !isSessionDuration(input.session_duration)) {
-    problems.push({ pointer: '/session_duration', message: 'must be a duration from 15m to 744h' });
+  if (input.session_duration !== undefined) {
+    problems.push(
+      ...sessionDurationProblems(input.session_duration, '/session_duration', SHORTEST_GLOBAL_SESSION),
+    );
   }
   if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
-}
-
-function isSessionDuration(text: string): boolean {
-  const milliseconds = parseDuration(text);
-  return milliseconds !== null && milliseconds >= SHORTEST_SESSION && milliseconds <= LONGEST_SESSION;
 }
 
 /**

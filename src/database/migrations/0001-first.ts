@@ -278,7 +278,8 @@ export const first: Migration = {
     'create index sessions_of_user on sessions (user_id, issued_at, nonce)',
     'create index sessions_of_provider on sessions (provider_id)',
     'create index sessions_of_identity on sessions (identity_id)',
-    'create index sessions_by_expiry on sessions (account_id, expires_at)',
+    'create index sessions_by_expiry on sessions (expires_at)',
+    'create index sessions_of_account on sessions (account_id)',
     `create table session_applications (
       session_nonce text not null references sessions (nonce) on delete cascade,
       application_id text not null references applications (id) on delete cascade,
