@@ -18,7 +18,7 @@ import { memberRoutes } from './accounts/members/routes.ts';
 import { tokenRoutes } from './accounts/tokens/routes.ts';
 import { zoneRoutes } from './accounts/zones/routes.ts';
 import type { Config } from './config.ts';
-import { type Database, isAlive } from './database/database.ts';
+import { isAlive } from './database/database.ts';
 import { createGateState, type GateState } from './gate/state.ts';
 import { createTokenVerifier } from './gate/verify.ts';
 import type { Route } from './http/route.ts';
@@ -29,7 +29,7 @@ import { userGroupRoutes } from './iam/user-groups/routes.ts';
 import { clientAddress } from './kernel/address.ts';
 import { type Clock, MINUTE, systemClock, timestamp } from './kernel/clock.ts';
 import type { Vault } from './kernel/crypto.ts';
-import type { Control } from './removal/act.ts';
+import { type Control, settle } from './removal/act.ts';
 import { createFeed, type Follower } from './removal/feed.ts';
 import { credentialsFile, firstStart } from './server/first-start.ts';
 import { createDirectory, createIntercept, teamOf, toTeam } from './server/gate.ts';
@@ -197,6 +197,7 @@ async function createServer(parts: Parts): Promise<FastifyInstance> {
       reader: database.reader,
       authenticate: (request) => authenticate({ database, clock }, request),
       findZone,
+      settle: (accountId) => settle(control, accountId),
     },
     routes: listRoutes(parts),
     rateLimit: config.rateLimit,

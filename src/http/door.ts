@@ -18,6 +18,8 @@ export interface DoorKeeper {
   /** Throws 400 or 401 (decisions, Authentication) for anything but valid credentials of one principal. */
   authenticate(request: { rawHeaders: readonly string[]; ip: string; id: string }): Promise<Principal>;
   findZone(reader: Reader, zoneId: string): Promise<Zone | null>;
+  /** Resolves when everything that has committed in the account is in force. */
+  settle(accountId: string): Promise<void>;
 }
 
 /** Where a request is, after authentication. */
@@ -56,8 +58,7 @@ export function createAuthenticator(
  * scope's two forms this is.
  */
 export function createHandler(route: Route, keeper: DoorKeeper) {
-  const isAccess = route.path.startsWith('/access');
-  const invalid = isAccess ? 'invalidAccess' : 'invalid';
+  const invalid = isAccess(route) ? 'invalidAccess' : 'invalid';
   const validateParams = route.params ? createValidator(scoped(route.params), 'path', invalid) : null;
   const validateQuery = createValidator(route.query ?? EMPTY, 'query', invalid);
   const validateBody = route.body ? createValidator(route.body, 'body', invalid) : null;
@@ -75,14 +76,29 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
     const act = toAct(route, { request, principal, ...place });
     const walk = walkOf(request, principal, checked.query as PageQuery);
     const call: Call<unknown, unknown, unknown> = { ...checked, ...place, principal, act, ip, walk };
-    const result = await route.handler(call as Call<never, never, never>).catch((error: unknown) => {
-      if (failureOf(error) !== 'unique') throw error;
-      throw refusal(isAccess ? 'conflictAccess' : 'conflict', { detail: 'it already exists', cause: error });
-    });
+    const result = await route
+      .handler(call as Call<never, never, never>)
+      .catch((error: unknown) => refuse(error, { route, keeper, accountId: place.accountId }));
     reply.code(route.status);
     if (route.bare) return { result, success: true };
     return success(result, notesOf(route, request), route.list);
   };
+}
+
+/** A 404 is told only when what it was read from is in force; what exists already is a 409. */
+async function refuse(
+  error: unknown,
+  { route, keeper, accountId }: { route: Route; keeper: DoorKeeper; accountId: string },
+): Promise<never> {
+  if (error instanceof ApiError && error.status === 404 && accountId !== '') await keeper.settle(accountId);
+  if (failureOf(error) !== 'unique') throw error;
+  const name = isAccess(route) ? 'conflictAccess' : 'conflict';
+  throw refusal(name, { detail: 'it already exists', cause: error });
+}
+
+/** Cloudflare's Access routes have error codes of their own (reference §6.2). */
+function isAccess(route: Route): boolean {
+  return route.path.startsWith('/access');
 }
 
 const EMPTY = { type: 'object', properties: {} } as TSchema;

@@ -4,7 +4,7 @@ import type { Database, Tx } from '../database/database.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
-import type { Head, Rev } from '../protocol/rev.ts';
+import type { Rev } from '../protocol/rev.ts';
 import type { Feed } from './feed.ts';
 import { appendFeed, dropAnswersBefore, findAnswer, keepAnswer, readHead, takePosition } from './store.ts';
 
@@ -47,17 +47,24 @@ export async function commitAct<T>(
   act: Act,
   change: (tx: Tx) => Promise<Change<T>>,
 ): Promise<T> {
-  let seen: Head | null = null;
   try {
     const { result, committed } = await control.database.write((tx) => perform(control, act, tx, change));
     for (const { accountId, at } of committed) await control.feed.reach(accountId, at);
     return result;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    seen = await control.database.snapshot((snapshot) => readHead(snapshot, act.accountId));
-    if (seen) await control.feed.reach(act.accountId, seen);
+    await settle(control, act.accountId);
     return repeatedAnswer(control, act, error);
   }
+}
+
+/**
+ * Resolves when everything that has committed in the account is in force. Asked before an answer that says
+ * that something is gone: another caller's removal may have committed and not be in force yet (schedule 17).
+ */
+export async function settle({ database, feed }: Control, accountId: string): Promise<void> {
+  const head = await database.snapshot((snapshot) => readHead(snapshot, accountId));
+  if (head) await feed.reach(accountId, head);
 }
 
 async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) => Promise<Change<T>>) {
