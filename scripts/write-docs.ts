@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { listRoutes } from '../src/app.ts';
+import { readConfig } from '../src/config.ts';
 import type { Route } from '../src/http/route.ts';
 import { API_PREFIX, prefixesOf } from '../src/http/server.ts';
 import { catalogue, type ErrorName } from '../src/kernel/errors.ts';
@@ -104,6 +105,7 @@ const EXPLANATIONS: Readonly<Record<ErrorName, string>> = {
   notFoundAccess: 'The same, below `/access`.',
   conflict: 'An object with that name or key exists already. A retry cannot help.',
   conflictAccess: 'The same, below `/access`.',
+  organizationExists: 'Every account has its Zero Trust organization from the start; it can be updated.',
   lastSuperAdministrator: 'Nobody could manage the account any more. Make another Super Administrator first.',
   exceedsAuthority:
     'A token, member or group would be given something that the caller does not hold. The pointer names it.',
@@ -169,21 +171,28 @@ function withRoutes(text: string): string {
 }
 
 function routeTable(): string {
-  const rows = allRoutes().flatMap((route) =>
-    prefixesOf(route).map((prefix) => {
-      const path = `${prefix}${route.path}`.replaceAll(/:([a-z_]+)/g, '{$1}');
-      const permission = route.permission.join('<br>');
-      return `| ${route.method} | \`${path}\` | ${route.operation} | ${permission} | ${route.status} |`;
-    }),
-  );
-  const head = '| Method | Path | Operation | Permission groups, any one of them | Status |\n|---|---|---|---|---|';
+  const rows = allRoutes().map((route) => {
+    const path = `${prefixOf(route)}${route.path}`.replaceAll(/:([a-z_]+)/g, '{$1}');
+    const permission = route.permission.join('<br>');
+    return `| ${route.method} | \`${path}\` | ${route.operation} | ${permission} | ${route.status} |`;
+  });
+  const head =
+    '| Method | Path | Operation | Permission groups, any one of them | Status |\n|---|---|---|---|---|';
   return `All paths are below \`${API_PREFIX}\`.\n\n${head}\n${rows.join('\n')}`;
 }
 
-/** Routes are declared without touching what they work on, so there is nothing to give them. */
+/** The two forms of a path in one, as Cloudflare writes them. */
+function prefixOf(route: Route): string {
+  const [prefix = '', other] = prefixesOf(route);
+  return other === undefined ? prefix : '/:accounts_or_zones/:account_or_zone_id';
+}
+
+/** Routes are declared without touching the database or the vault, so there are none to give them. */
 function allRoutes(): Route[] {
-  const nothing = { control: { database: {} }, config: { publicUrl: 'http://127.0.0.1' } };
-  return listRoutes(nothing as unknown as Parameters<typeof listRoutes>[0]);
+  const reading = readConfig([], {});
+  if (!reading.ok) throw new Error(reading.problems.join('\n'));
+  const parts = { config: reading.config, control: { database: {} } };
+  return listRoutes(parts as unknown as Parameters<typeof listRoutes>[0]);
 }
 
 if (import.meta.main) {
