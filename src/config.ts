@@ -20,6 +20,8 @@ export interface Config {
   /** Whether the team domain was asked for, and so must agree with the database. */
   readonly teamDomainGiven: boolean;
   readonly publicUrl: string;
+  /** Whether it, or the address it follows from, was asked for. */
+  readonly publicUrlGiven: boolean;
   readonly scheme: 'http' | 'https';
   readonly adminEmail: string;
   readonly zone: string;
@@ -175,6 +177,7 @@ function interpret(given: Given, problems: string[]): Config {
     data,
     trustedProxies,
     publicUrl,
+    publicUrlGiven: given.has('public-url') || given.has('listen'),
     databaseUrl: ask('database-url', 'sqlite', readDatabaseUrl, 'must be a postgres:// URL') || null,
     teamDomain: ask(
       'team-domain',

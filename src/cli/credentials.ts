@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   firstAccount,
@@ -60,8 +61,15 @@ async function commit(
   await commitAct({ database, feed: detachedFeed, clock: systemClock }, act, async (tx) => {
     const changed = await change(tx);
     // Before the commit, as at the first start: a credential that cannot be written down must not exist.
-    const told = { base_url: `${config.publicUrl}/client/v4`, ...changed.result };
+    const told = { base_url: baseUrl(config), ...changed.result };
     writePrivately(file, `${JSON.stringify(told, null, 2)}\n`);
     return changed;
   });
+}
+
+/** The address the server wrote down stays, unless this command is told another. */
+function baseUrl(config: Config): string {
+  const file = credentialsFile(config);
+  if (config.publicUrlGiven || !existsSync(file)) return `${config.publicUrl}/client/v4`;
+  return (JSON.parse(readFileSync(file, 'utf8')) as { base_url: string }).base_url;
 }

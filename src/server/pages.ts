@@ -34,11 +34,14 @@ export function addPages(app: FastifyInstance, { isReady, certs }: PagesOptions)
 }
 
 function errorsPage(): string {
-  const rows = Object.values(catalogue).map(
-    ({ code, status, message }) => `<tr id="${code}"><td>${code}<td>${status}<td>${message}`,
-  );
+  const byCode = Map.groupBy(Object.values(catalogue), ({ code }) => code);
+  const rows = [...byCode].map(([code, entries]) => {
+    const statuses = entries.map(({ status }) => status).join(', ');
+    return `<tr id="${code}"><td>${code}<td>${statuses}<td>${entries.map(({ message }) => message).join(', ')}`;
+  });
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Portcullis: errors</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem}
+<style>:root{color-scheme:light dark}
+body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem}
 td,th{padding:.25rem 1rem .25rem 0;text-align:start}tr:target{font-weight:bold}</style>
 <h1>Errors of the API</h1><table><tr><th>Code<th>Status<th>Message${rows.join('\n')}</table></html>
 `;

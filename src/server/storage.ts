@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
@@ -15,7 +15,7 @@ export async function openDatabase(config: Config, clock: Clock): Promise<Databa
     mkdirSync(config.data, { recursive: true, mode: 0o700 });
     const database = config.databaseUrl
       ? openPostgres(config.databaseUrl)
-      : openSqlite(path.join(config.data, 'portcullis.db'));
+      : openSqlite(privateFile(path.join(config.data, 'portcullis.db')));
     await migrate(database, { now: timestamp(clock.now()) });
     return database;
   } catch (error) {
@@ -33,6 +33,12 @@ export async function lockDatabase(config: Config, holder: string): Promise<Lock
   } catch (error) {
     throw explain(error, config);
   }
+}
+
+/** The file, made for its owner alone if absent; SQLite gives its journals the same mode. */
+function privateFile(file: string): string {
+  closeSync(openSync(file, 'a', 0o600));
+  return file;
 }
 
 function explain(error: unknown, config: Config): StartError {
