@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { PermissionDeniedError } from 'cloudflare';
+import { startTestApp, type TestApp } from '../../../test/support/app.ts';
+import { databases, type TestDatabase } from '../../../test/support/postgres.ts';
+import {
+  addPerson,
+  addTenant,
+  all,
+  firstTenant,
+  refused,
+  type Tenant,
+} from '../../../test/support/tenants.ts';
+import { DAY, timestamp } from '../../kernel/clock.ts';
+
+for (const { name, create } of databases) {
+  describe(`the audit log on ${name}`, () => {
+    let database: TestDatabase;
+    let app: TestApp;
+    let home: Tenant;
+    let other: Tenant;
+    /** Names of the groups made, in that order, a day between the second and the third. */
+    const names = ['first', 'second', 'third', 'fourth'];
+    let midnight: string;
+
+    before(async () => {
+      database = await create();
+      app = await startTestApp(database);
+      home = await firstTenant(app);
+      other = await addTenant(app, 'other');
+      const make = (label: string, sdk = home.sdk) =>
+        sdk.iam.userGroups.create({ account_id: home.accountId, name: label });
+      for (const label of names.slice(0, 2)) await make(label);
+      app.clock.advance(DAY);
+      midnight = `${timestamp(app.clock.now()).slice(0, 10)}`;
+      await make('third');
+      await make('fourth', app.keySdk());
+      await other.sdk.iam.userGroups.create({ account_id: other.accountId, name: 'theirs' });
+    });
+    after(async () => {
+      await app?.close();
+      await database?.drop();
+    });
+
+    const inHome = () => ({ account_id: home.accountId });
+    const list = (query: object = {}) => home.sdk.auditLogs.list({ ...inHome(), ...query });
+    const made = async (query: object = {}) =>
+      (await all(list(query)))
+        .filter((entry) => entry.action?.type === 'user_group.create')
+        .map((entry) => (entry.metadata as { name: string }).name);
+
+    it('is open to nobody without the right, and shows nobody another account', async () => {
+      const { sdk } = await addPerson(app, home, {
+        email: 'nobody@example.com',
+        may: ['Access: Users Read'],
+      });
+      await assert.rejects(sdk.auditLogs.list(inHome()), PermissionDeniedError);
+      await assert.rejects(other.sdk.auditLogs.list(inHome()), PermissionDeniedError);
+      assert.ok(!(await made()).includes('theirs'));
+    });
+
+    it('refuses what it cannot do, and what it cannot read', async () => {
+      const tries: [string, object][] = [
+        ['/query/export', { export: true }],
+        ['/query/zone.name', { zone: { name: 'localhost' } }],
+        ['/query/actor.ip', { actor: { ip: '10.0.0.0/8' } }],
+        ['/query/actor.ip', { actor: { ip: 'here' } }],
+        ['/query/since', { since: 'yesterday' }],
+        ['/query/before', { before: '2026-02-30T00:00:00Z' }],
+        ['/query/per_page', { per_page: 1001 }],
+        ['/query/direction', { direction: 'up' }],
+      ];
+      for (const [pointer, query] of tries) {
+        const answer = await refused(list(query));
+        assert.deepEqual([answer.status, answer.pointer], [400, pointer]);
+      }
+      await list({ export: false });
+    });
+
+    it('is in the order of time, newest first unless told otherwise, in pages that lose nobody', async () => {
+      assert.deepEqual(await made({ direction: 'asc', per_page: 1 }), names);
+      assert.deepEqual(await made({ per_page: 1 }), [...names].reverse());
+    });
+
+    it('is narrowed by action, actor, address, entry and time', async () => {
+      const [newest] = (await list({ action: { type: 'user_group.create' }, per_page: 1 })).result;
+      assert.deepEqual(await made({ id: newest?.id }), ['fourth']);
+      assert.deepEqual(await made({ action: { type: 'user_group.delete' } }), []);
+      assert.deepEqual(await made({ actor: { email: app.credentials.email } }), ['fourth']);
+      assert.equal((await made({ actor: { ip: '::ffff:127.0.0.1' } })).length, 4);
+      assert.deepEqual(await made({ actor: { ip: '192.0.2.1' } }), []);
+      assert.deepEqual(await made({ since: midnight, direction: 'asc' }), ['third', 'fourth']);
+      assert.deepEqual(await made({ before: midnight, direction: 'asc' }), ['first', 'second']);
+      assert.deepEqual(await made({ before: newest?.when, direction: 'asc' }), ['first', 'second', 'third']);
+      assert.deepEqual(await made({ since: newest?.when }), ['fourth']);
+    });
+
+    it('tells who did what to what, and when', async () => {
+      const [entry] = (await list({ actor: { email: app.credentials.email }, per_page: 1 })).result;
+      const [group] = (await home.sdk.iam.userGroups.list({ ...inHome(), name: 'fourth' })).result;
+      assert.deepEqual(entry?.action, { type: 'user_group.create', result: true });
+      assert.deepEqual(entry?.resource, { type: 'user_group', id: group?.id });
+      assert.deepEqual(entry?.owner, { id: home.accountId });
+      assert.deepEqual(entry?.actor, {
+        type: 'user',
+        id: entry?.actor?.id,
+        email: app.credentials.email,
+        ip: '127.0.0.1',
+      });
+      assert.equal(entry?.interface, 'API');
+      assert.equal(entry?.when, group?.created_on);
+    });
+  });
+}
