@@ -1,30 +1,34 @@
 import type { Static } from 'typebox';
-import { Compile } from 'typebox/compile';
-import { parseDuration } from '../../kernel/duration.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
-import { isOff } from '../../kernel/off.ts';
+import { isOff, refuseAsked } from '../../kernel/off.ts';
 import { collect, type Problem } from '../../kernel/result.ts';
-import { type ApplicationInput as Contract, PolicyInput as PolicyContract } from './contract.ts';
+import { SHORTEST_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
+import type { ApplicationInput as Contract } from './contract.ts';
 import { type Destination, parseDestination } from './destinations.ts';
-import { checkPolicy, type PolicyInput } from './policy-input.ts';
+import { type EmbeddedPolicy, readEmbedded } from './embedded-policies.ts';
 
 export type ApplicationInput = Static<typeof Contract>;
+
+/** A destination, and where in the body it was asked for. */
+export type AskedDestination = Destination & { readonly pointer: string };
+
+export interface Settings {
+  readonly allowed_idps: readonly string[];
+  readonly auto_redirect_to_identity: boolean;
+  readonly app_launcher_visible: boolean;
+  readonly http_only_cookie_attribute: boolean;
+  readonly same_site_cookie_attribute: 'none' | 'lax' | 'strict' | null;
+  readonly logo_url: string | null;
+}
 
 /** What a body asks for, checked by itself. */
 export interface ReadApplication {
   readonly name: string;
   readonly sessionDuration: string | null;
-  readonly destinations: readonly Destination[];
+  readonly destinations: readonly AskedDestination[];
   /** null leaves the policies as they are. */
-  readonly policies: readonly PolicyInput[] | null;
-  readonly settings: {
-    readonly allowed_idps: readonly string[];
-    readonly auto_redirect_to_identity: boolean;
-    readonly app_launcher_visible: boolean;
-    readonly http_only_cookie_attribute: boolean;
-    readonly same_site_cookie_attribute: 'none' | 'lax' | 'strict' | null;
-    readonly logo_url: string | null;
-  };
+  readonly policies: readonly EmbeddedPolicy[] | null;
+  readonly settings: Settings;
 }
 
 const MOST_DESTINATIONS = 5;
@@ -52,19 +56,36 @@ const NOT_YET = [
   'use_clientless_isolation_app_launcher_url',
 ] as const;
 
-/** Reads a body; refuses it with every fault, or with the first thing that is not supported yet. */
+const LATER_TYPES = new Set([
+  'saas',
+  'ssh',
+  'vnc',
+  'app_launcher',
+  'warp',
+  'biso',
+  'bookmark',
+  'dash_sso',
+  'infrastructure',
+  'rdp',
+  'mcp',
+  'mcp_portal',
+  'proxy_endpoint',
+]);
+
+/** Reads a body; refuses it with a pointer to whatever is wrong, or is not supported yet. */
 export function readApplication(input: ApplicationInput): ReadApplication {
-  refuseUnsupported(input);
-  const destinations = readDestinations(input);
+  refuseType(input.type);
+  refuseAsked(input, NOT_YET);
   const problems = [...settingProblems(input)];
-  if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
+  if (problems.length > 0) throw invalid(problems);
+  const destinations = readDestinations(input);
   return {
     name: input.name ?? destinations[0]?.uri ?? '',
     sessionDuration: input.session_duration ?? null,
     destinations,
-    policies: input.policies ? readPolicies(input.policies) : null,
+    policies: input.policies ? readEmbedded(input.policies, '/policies') : null,
     settings: {
-      allowed_idps: input.allowed_idps ?? [],
+      allowed_idps: [...new Set(input.allowed_idps?.map((id) => id.toLowerCase()))],
       auto_redirect_to_identity: input.auto_redirect_to_identity ?? false,
       app_launcher_visible: input.app_launcher_visible ?? true,
       http_only_cookie_attribute: input.http_only_cookie_attribute ?? true,
@@ -74,71 +95,94 @@ export function readApplication(input: ApplicationInput): ReadApplication {
   };
 }
 
-function refuseUnsupported(input: ApplicationInput): void {
-  if (input.type !== 'self_hosted') {
-    const detail = `applications of type ${input.type} yet; self_hosted is`;
-    throw refusal('notSupported', { detail, pointer: '/type' });
+function refuseType(type: string): void {
+  if (type === 'self_hosted') return;
+  if (LATER_TYPES.has(type)) {
+    throw refusal('notSupported', { detail: `applications of type ${type} yet`, pointer: '/type' });
   }
-  const asked = NOT_YET.find((name) => !isOff(input[name]));
-  if (asked) throw refusal('notSupported', { detail: `${asked} yet`, pointer: `/${asked}` });
+  throw invalid([{ pointer: '/type', message: 'app type is missing or invalid' }]);
 }
 
 /** `destinations` is the truth; `domain`, or `self_hosted_domains`, counts when it comes alone (decisions). */
-function readDestinations(input: ApplicationInput): Destination[] {
+function readDestinations(input: ApplicationInput): AskedDestination[] {
   const uris = urisOf(input);
-  if (uris.length === 0) throw invalid([{ pointer: '/domain', message: 'is required' }]);
+  const [first] = uris;
+  if (!first) throw invalid([{ pointer: '/domain', message: 'is required' }]);
   if (uris.length > MOST_DESTINATIONS) {
-    throw invalid([
-      { pointer: uris[0]?.pointer ?? '', message: `has more than ${MOST_DESTINATIONS} entries` },
-    ]);
+    const pointer = first.pointer.split('/', 2).join('/');
+    throw invalid([{ pointer, message: `has more than ${MOST_DESTINATIONS} entries` }]);
   }
-  const reading = collect(uris.map(({ uri, pointer }) => parseDestination(uri, pointer)));
-  if (!reading.ok) throw invalid(reading.problems);
-  refuseRepeated(reading.value, uris);
-  refuseOtherDomain(input, reading.value);
-  return reading.value;
+  const destinations = read(uris);
+  refuseRepeated(destinations);
+  refuseContradiction(input, destinations);
+  return destinations;
 }
 
-function urisOf({ destinations, self_hosted_domains: domains, domain }: ApplicationInput) {
+interface Asked {
+  readonly uri: string;
+  readonly pointer: string;
+}
+
+function urisOf({ destinations, self_hosted_domains: domains, domain }: ApplicationInput): Asked[] {
   if (destinations?.length) {
-    return destinations.map(({ type = 'public', uri }, index) => {
+    return destinations.map((destination, index) => {
+      const { type = 'public', uri } = destination;
       const pointer = `/destinations/${index}`;
       if (type !== 'public')
         throw refusal('notSupported', { detail: `${type} destinations yet`, pointer: `${pointer}/type` });
+      refuseAsked(destination, ['overrides'], pointer);
       if (uri === undefined) throw invalid([{ pointer: `${pointer}/uri`, message: 'is required' }]);
       return { uri, pointer: `${pointer}/uri` };
     });
   }
-  if (domains?.length)
-    return domains.map((uri, index) => ({ uri, pointer: `/self_hosted_domains/${index}` }));
+  if (domains?.length) return listed(domains);
   return domain === undefined ? [] : [{ uri: domain, pointer: '/domain' }];
 }
 
-function refuseRepeated(destinations: readonly Destination[], uris: readonly { pointer: string }[]): void {
+function listed(domains: readonly string[]): Asked[] {
+  return domains.map((uri, index) => ({ uri, pointer: `/self_hosted_domains/${index}` }));
+}
+
+function read(uris: readonly Asked[]): AskedDestination[] {
+  const readings = collect(uris.map(({ uri, pointer }) => parseDestination(uri, pointer)));
+  if (!readings.ok) throw invalid(readings.problems);
+  return readings.value.map((destination, index) => ({
+    ...destination,
+    pointer: uris[index]?.pointer ?? '',
+  }));
+}
+
+function refuseRepeated(destinations: readonly AskedDestination[]): void {
   const seen = new Set<string>();
-  for (const [index, { uri }] of destinations.entries()) {
-    if (seen.has(uri)) throw invalid([{ pointer: uris[index]?.pointer ?? '', message: 'is given twice' }]);
+  for (const { uri, pointer } of destinations) {
+    if (seen.has(uri)) throw invalid([{ pointer, message: 'is given twice' }]);
     seen.add(uri);
   }
 }
 
-/** A `domain` beside the list has to be one of it: otherwise the body contradicts itself. */
-function refuseOtherDomain({ domain }: ApplicationInput, destinations: readonly Destination[]): void {
-  if (domain === undefined) return;
-  const reading = parseDestination(domain, '/domain');
-  if (!reading.ok) throw invalid(reading.problems);
-  if (destinations.every(({ uri }) => uri !== reading.value.uri)) {
-    throw invalid([{ pointer: '/domain', message: 'is not one of the destinations' }]);
+/** What stands beside the truth has to say the same. */
+function refuseContradiction(input: ApplicationInput, destinations: readonly Destination[]): void {
+  const { domain, self_hosted_domains: domains } = input;
+  const [first] = destinations;
+  if (domain !== undefined && read([{ uri: domain, pointer: '/domain' }])[0]?.uri !== first?.uri) {
+    throw invalid([{ pointer: '/domain', message: 'is not the first of the destinations' }]);
   }
+  if (!domains?.length) return;
+  const given = new Set(read(listed(domains)).map(({ uri }) => uri));
+  if (given.size === destinations.length && destinations.every(({ uri }) => given.has(uri))) return;
+  throw invalid([{ pointer: '/self_hosted_domains', message: 'differs from destinations' }]);
 }
 
 function* settingProblems(input: ApplicationInput): Generator<Problem> {
-  const { session_duration: duration, same_site_cookie_attribute: sameSite } = input;
-  if (duration !== undefined && parseDuration(duration) === null) {
-    yield { pointer: '/session_duration', message: 'must be a duration such as 30m or 24h' };
+  const { session_duration: duration, same_site_cookie_attribute: sameSite, logo_url: logo } = input;
+  if (duration !== undefined) {
+    yield* sessionDurationProblems(duration, '/session_duration', SHORTEST_SESSION);
   }
   if (!isOff(sameSite) && readSameSite(sameSite) === null) {
     yield { pointer: '/same_site_cookie_attribute', message: 'must be none, lax or strict' };
+  }
+  if (logo && !/^https?:\/\//i.test(logo)) {
+    yield { pointer: '/logo_url', message: 'must be an http or https URL' };
   }
   if (input.auto_redirect_to_identity && input.allowed_idps?.length !== 1) {
     yield { pointer: '/auto_redirect_to_identity', message: 'needs exactly one entry in allowed_idps' };
@@ -148,32 +192,6 @@ function* settingProblems(input: ApplicationInput): Generator<Problem> {
 function readSameSite(text: string | undefined): 'none' | 'lax' | 'strict' | null {
   const folded = text?.toLowerCase();
   return folded === 'none' || folded === 'lax' || folded === 'strict' ? folded : null;
-}
-
-const policyShape = Compile(PolicyContract);
-
-function readPolicies(policies: readonly unknown[]): PolicyInput[] {
-  return policies.map((policy, index) => {
-    const pointer = `/policies/${index}`;
-    if (isLink(policy)) throw refusal('notSupported', { detail: 'reusable policies yet', pointer });
-    if (!policyShape.Check(policy)) {
-      throw invalid(
-        policyShape
-          .Errors(policy)
-          .map((error) => ({ pointer: pointer + error.instancePath, message: error.message })),
-      );
-    }
-    checkPolicy(policy, pointer);
-    return policy;
-  });
-}
-
-/** A policy named by its id, as a text or an object without rules of its own. */
-function isLink(policy: unknown): boolean {
-  return (
-    typeof policy === 'string' ||
-    (typeof policy === 'object' && policy !== null && 'id' in policy && !('include' in policy))
-  );
 }
 
 function invalid(problems: readonly Problem[]) {

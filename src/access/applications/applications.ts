@@ -2,32 +2,21 @@ import type { Static } from 'typebox';
 import type { Reader, Snapshot, Tx } from '../../database/database.ts';
 import type { ApplicationRow, PolicyRow } from '../../database/tables.ts';
 import { parseDuration } from '../../kernel/duration.ts';
-import { invalidInput, refusal } from '../../kernel/errors.ts';
-import { newAudienceTag, newUuid } from '../../kernel/ids.ts';
+import { refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { type FeedItem, revocation } from '../../protocol/feed.ts';
+import type { FeedItem } from '../../protocol/feed.ts';
 import type { ApplicationState } from '../../protocol/state.ts';
-import type { Change } from '../../removal/act.ts';
-import { type ApplicationInput, type ReadApplication, readApplication } from './application-input.ts';
+import type { Settings } from './application-input.ts';
 import type { Application } from './contract.ts';
-import { isWithinZone } from './destinations.ts';
-import { presentPolicy, toGatePolicy, toPolicyRow } from './policy-input.ts';
+import { isWithinZone, parseDestination } from './destinations.ts';
+import { presentPolicy, toGatePolicy } from './policy-input.ts';
 import {
-  countKnownProviders,
   type DestinationRow,
-  deleteApplicationRow,
-  deletePoliciesOf,
   findApplication,
-  insertApplication,
-  insertPolicies,
-  isTeamDomain,
   listApplications,
   listDestinations,
   listPolicies,
   lockApplication,
-  MOST_APPLICATIONS,
-  putDestinations,
-  updateApplicationRow,
 } from './store.ts';
 
 export type PresentedApplication = Static<typeof Application>;
@@ -51,7 +40,7 @@ export function placeOf({ accountId, zone }: { accountId: string; zone: { name: 
 }
 
 export function presentApplication({ row, destinations, policies }: WholeApplication): PresentedApplication {
-  const settings = JSON.parse(row.settings) as ReadApplication['settings'];
+  const settings = settingsOf(row);
   const uris = destinations.map(({ uri }) => uri);
   return {
     id: row.id,
@@ -106,18 +95,30 @@ export interface ApplicationFilter {
   readonly exact?: boolean;
 }
 
-/** Whether an application is one of those asked for; texts match in part unless `exact`. */
+/** Whether an application is one of those asked for; name and domain match in part unless `exact`. */
 export function matchesFilter({ row, destinations }: WholeApplication, filter: ApplicationFilter): boolean {
-  const matches = (asked: string | undefined, ...texts: string[]) =>
-    asked === undefined ||
-    texts.some((text) => (filter.exact ? text === asked : text.toLowerCase().includes(asked.toLowerCase())));
+  const { aud, domain, name, search, exact = false } = filter;
   const uris = destinations.map(({ uri }) => uri);
   return (
-    (filter.aud === undefined || filter.aud === row.aud) &&
-    matches(filter.domain, ...uris) &&
-    matches(filter.name, row.name) &&
-    matches(filter.search, row.name, ...uris)
+    (aud === undefined || aud.toLowerCase() === row.aud) &&
+    (domain === undefined || matchesText(uris, exact ? normalised(domain) : domain, exact)) &&
+    (name === undefined || matchesText([row.name], name, exact)) &&
+    (search === undefined || matchesText([row.name, ...uris], search, false))
   );
+}
+
+function matchesText(texts: readonly string[], asked: string, exact: boolean): boolean {
+  return texts.some((text) => (exact ? text === asked : fold(text).includes(fold(asked))));
+}
+
+function fold(text: string): string {
+  return text.normalize('NFC').toLowerCase();
+}
+
+/** A domain as destinations are kept. */
+function normalised(domain: string): string {
+  const reading = parseDestination(domain, '');
+  return reading.ok ? reading.value.uri : domain;
 }
 
 export async function getApplication(reader: Reader, place: Place, id: string): Promise<WholeApplication> {
@@ -125,20 +126,25 @@ export async function getApplication(reader: Reader, place: Place, id: string): 
   return await complete(reader, place, row);
 }
 
-/** The application, locked until the end of the transaction. */
+/** The application of that id or AUD tag, locked until the end of the transaction. */
 export async function holdApplication(tx: Tx, place: Place, id: string): Promise<WholeApplication> {
   const row = await lockApplication(tx, place.accountId, id);
   return await complete(tx, place, row);
 }
 
-async function complete(reader: Reader, place: Place, row: ApplicationRow | null): Promise<WholeApplication> {
+/** The row with what belongs to it, read now. */
+export async function complete(
+  reader: Reader,
+  place: Place,
+  row: ApplicationRow | null,
+): Promise<WholeApplication> {
   if (!row) throw unknownApplication();
   const destinations = await listDestinations(reader, row.account_id, row.id);
   if (!isInZone(destinations, place.zone)) throw unknownApplication();
   return { row, destinations, policies: await listPolicies(reader, row.account_id, row.id) };
 }
 
-function isInZone(destinations: readonly { host: string }[], zone: string | null): boolean {
+export function isInZone(destinations: readonly { host: string }[], zone: string | null): boolean {
   return zone === null || destinations.every(({ host }) => isWithinZone(host, zone));
 }
 
@@ -149,7 +155,7 @@ export async function applicationStates(snapshot: Snapshot, accountId: string): 
 
 /** The whole newest state of an application, for gates: what they judge by. */
 export function applicationItem({ row, destinations, policies }: WholeApplication): FeedItem {
-  const settings = JSON.parse(row.settings) as ReadApplication['settings'];
+  const settings = settingsOf(row);
   const state: ApplicationState = {
     id: row.id,
     aud: row.aud,
@@ -166,126 +172,10 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
   return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }
 
-export interface ApplicationWrite {
-  readonly place: Place;
-  readonly input: ApplicationInput;
-  /** Hosts that can never be an application's: this server's own. */
-  readonly reservedHosts: readonly string[];
-  readonly now: string;
-}
-
-export async function createApplication(
-  tx: Tx,
-  write: ApplicationWrite,
-): Promise<Change<PresentedApplication>> {
-  const { place, now } = write;
-  const read = await readChecked(tx, write);
-  if ((await listApplications(tx, place.accountId)).length >= MOST_APPLICATIONS) throw tooMany();
-  const row: ApplicationRow = {
-    id: newUuid(),
-    account_id: place.accountId,
-    aud: newAudienceTag(),
-    name: read.name,
-    type: 'self_hosted',
-    session_duration: read.sessionDuration,
-    settings: JSON.stringify(read.settings),
-    created_at: now,
-    updated_at: now,
-  };
-  await insertApplication(tx, row);
-  await putDestinations(tx, row, read.destinations);
-  await insertPolicies(tx, policyRows(read, row, now));
-  return await written(tx, { row, action: 'application.create' });
-}
-
-/** Replaces the settings and, if given, the policies. The AUD tag stays for the application's life. */
-export async function updateApplication(
-  tx: Tx,
-  { id, ...write }: ApplicationWrite & { id: string },
-): Promise<Change<PresentedApplication>> {
-  const { place, now } = write;
-  const { row } = await holdApplication(tx, place, id);
-  const read = await readChecked(tx, write);
-  const change = {
-    name: read.name,
-    session_duration: read.sessionDuration,
-    settings: JSON.stringify(read.settings),
-    updated_at: now,
-  };
-  await updateApplicationRow(tx, row, change);
-  await putDestinations(tx, row, read.destinations);
-  if (read.policies) {
-    await deletePoliciesOf(tx, row.account_id, row.id);
-    await insertPolicies(tx, policyRows(read, row, now));
-  }
-  return await written(tx, { row: { ...row, ...change }, action: 'application.update' });
-}
-
-/** Deletes the application; every token for it ends. */
-export async function deleteApplication(tx: Tx, place: Place, id: string): Promise<Change<{ id: string }>> {
-  const { row } = await holdApplication(tx, place, id);
-  await deleteApplicationRow(tx, row.account_id, id);
-  return {
-    result: { id },
-    items: [revocation({ type: 'application', id }), { kind: 'application', id, state: null }],
-    audit: {
-      action: 'application.delete',
-      resource: { type: 'application', id },
-      metadata: { name: row.name },
-    },
-  };
-}
-
-async function written(
-  tx: Tx,
-  { row, action }: { row: ApplicationRow; action: string },
-): Promise<Change<PresentedApplication>> {
-  const whole = await complete(tx, { accountId: row.account_id, zone: null }, row);
-  return {
-    result: presentApplication(whole),
-    items: [applicationItem(whole)],
-    audit: { action, resource: { type: 'application', id: row.id }, metadata: { name: row.name } },
-  };
-}
-
-function policyRows(read: ReadApplication, row: ApplicationRow, now: string): PolicyRow[] {
-  const of = { accountId: row.account_id, applicationId: row.id, now };
-  return (read.policies ?? []).map((input, index) =>
-    toPolicyRow(input, { ...of, precedence: input.precedence ?? index + 1 }),
-  );
-}
-
-/** The input, checked by itself and against what else there is. */
-async function readChecked(
-  tx: Tx,
-  { place, input, reservedHosts }: ApplicationWrite,
-): Promise<ReadApplication> {
-  const read = readApplication(input);
-  const hosts = read.destinations.map(({ host }) => host);
-  const { zone } = place;
-  if (zone !== null && !isInZone(read.destinations, zone))
-    throw invalidDomain('domain does not belong to zone');
-  if (hosts.some((host) => reservedHosts.includes(host)) || (await isTeamDomain(tx, hosts))) {
-    throw invalidDomain('the host is one of this server itself');
-  }
-  const providers = [...new Set(read.settings.allowed_idps)];
-  if ((await countKnownProviders(tx, place.accountId, providers)) !== providers.length) {
-    throw invalidInput(
-      [{ pointer: '/allowed_idps', message: 'names an unknown identity provider' }],
-      'invalidAccess',
-    );
-  }
-  return read;
-}
-
-function invalidDomain(message: string) {
-  return invalidInput([{ pointer: '/domain', message }], 'invalidAccess');
-}
-
-function tooMany() {
-  return refusal('invalidAccess', { detail: `an account has at most ${MOST_APPLICATIONS} applications` });
+export function settingsOf(row: ApplicationRow): Settings {
+  return JSON.parse(row.settings) as Settings;
 }
 
 function unknownApplication() {
-  return refusal('notFoundAccess', { detail: 'application not found' });
+  return refusal('notFoundAccess', { detail: 'unknown_application' });
 }

@@ -4,6 +4,9 @@ import { Nullable, pageQuery, Uuid } from '../../http/shapes.ts';
 const text = Type.String({ maxLength: 2048 });
 const name = Type.String({ minLength: 1, maxLength: 350 });
 const duration = Type.String({ maxLength: 64 });
+/** How many policies an application can have. */
+export const MOST_POLICIES = 100;
+
 const Rules = Type.Array(Type.Unknown(), { maxItems: 1000 });
 
 export const Policy = Type.Object({
@@ -29,7 +32,6 @@ export const PolicyInput = Type.Object({
   require: Type.Optional(Rules),
   precedence: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   session_duration: Type.Optional(Nullable(duration)),
-  id: Type.Optional(text),
   approval_groups: Type.Optional(Type.Unknown()),
   approval_required: Type.Optional(Type.Unknown()),
   connection_rules: Type.Optional(Type.Unknown()),
@@ -39,7 +41,17 @@ export const PolicyInput = Type.Object({
   purpose_justification_required: Type.Optional(Type.Unknown()),
 });
 
-const Destination = Type.Object({ type: Type.Optional(Type.String()), uri: Type.Optional(text) });
+/** A policy that an application has already, by its id alone. */
+export const PolicyLink = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 36 }),
+  precedence: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+});
+
+const Destination = Type.Object({
+  type: Type.Optional(Type.String({ maxLength: 64 })),
+  uri: Type.Optional(text),
+  overrides: Type.Optional(Type.Unknown()),
+});
 
 export const Application = Type.Object({
   id: Type.String(),
@@ -83,7 +95,11 @@ export const ApplicationInput = Type.Object({
   http_only_cookie_attribute: Type.Optional(Type.Boolean()),
   same_site_cookie_attribute: Type.Optional(Type.String({ maxLength: 16 })),
   logo_url: Type.Optional(text),
-  policies: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 100 })),
+  policies: Type.Optional(
+    Type.Array(Type.Unknown({ description: 'A policy, or the id of one that the application has.' }), {
+      maxItems: MOST_POLICIES,
+    }),
+  ),
   allow_authenticate_via_warp: unknown,
   allow_iframe: unknown,
   cors_headers: unknown,
@@ -105,7 +121,14 @@ export const ApplicationInput = Type.Object({
   use_clientless_isolation_app_launcher_url: unknown,
 });
 
-export const ApplicationParams = Type.Object({ app_id: Uuid('UUID of the application.') });
+export const ApplicationParams = Type.Object({
+  app_id: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    fold: true,
+    description: 'UUID of the application, or its AUD tag.',
+  }),
+});
 
 export const PolicyParams = Type.Object({
   ...ApplicationParams.properties,
@@ -119,6 +142,7 @@ export const ApplicationQuery = Type.Object({
   name: Type.Optional(text),
   search: Type.Optional(text),
   exact: Type.Optional(Type.Boolean({ description: 'Whether domain and name must match whole.' })),
+  target_attributes: Type.Optional(text),
 });
 
 export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));

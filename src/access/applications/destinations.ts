@@ -5,6 +5,7 @@ import { misread, type Parsed, parsed } from '../../kernel/result.ts';
 /** Where an application is: a host, and a path that everything below belongs to (empty: the whole host). */
 export interface Destination {
   readonly uri: string;
+  /** Lower case and ASCII, with the port if one was given. */
   readonly host: string;
   readonly path: string;
 }
@@ -21,31 +22,46 @@ export function parseDestination(uri: string, pointer: string): Parsed<Destinati
   const host = parseHost(slash < 0 ? uri : uri.slice(0, slash));
   if (host === null) return misread(pointer, 'must be host[:port][/path], without a scheme or wildcard');
   const path = parsePath(slash < 0 ? '' : uri.slice(slash));
-  if (path === null) return misread(pointer, 'has a path that servers read in different ways, or a wildcard');
+  if (path === null) {
+    return misread(pointer, 'has a path that servers read in different ways, a wildcard or a query');
+  }
   if (path === RESERVED_PATH || path.startsWith(`${RESERVED_PATH}/`)) {
     return misread(pointer, `must not be below ${RESERVED_PATH}`);
   }
   return parsed({ uri: host + path, host, path });
 }
 
+/** domainToASCII reads its argument as a URL's host: it would decode per cent signs and stop at a backslash. */
+const HOST = /^([\w.\-\u0080-\u{10ffff}]{1,253})(?::([1-9]\d{0,4}))?$/u;
+const LABEL = /^[a-z0-9_-]{1,63}$/;
+
 function parseHost(text: string): string | null {
-  const match = /^([^:/?#@\s*]{1,253})(?::([1-9]\d{0,4}))?$/.exec(text);
-  const name = match?.[1] ? domainToASCII(match[1]) : '';
-  const port = match?.[2];
-  if (name === '' || !/^[a-z0-9._-]+$/.test(name) || name.endsWith('.') || Number(port ?? 1) > 65_535)
-    return null;
-  return port ? `${name}:${port}` : name;
+  const [, given = '', port] = HOST.exec(text) ?? [];
+  const name = domainToASCII(given);
+  if (name.length > 253 || !name.split('.').every((label) => LABEL.test(label))) return null;
+  if (port === undefined) return name;
+  return Number(port) <= 65_535 ? `${name}:${port}` : null;
 }
 
 function parsePath(text: string): string | null {
-  if (text === '' || text === '/') return '';
+  if (text === '') return '';
   const normalised = normalisePath(text);
-  if ('refused' in normalised || !/^[A-Za-z0-9._~/-]+$/.test(normalised.path)) return null;
-  return normalised.path.replace(/\/$/, '');
+  if (text.includes('?') || 'refused' in normalised) return null;
+  return /^[A-Za-z0-9._~/-]+$/.test(normalised.path) ? normalised.path.replace(/\/$/, '') : null;
+}
+
+/** The name in a host, without its port. Cookies know no ports, so neither does the question whose a host is. */
+export function hostnameOf(host: string): string {
+  return host.replace(/:\d+$/, '');
+}
+
+/** The names of the zones that a host name can lie in, the nearest first. */
+export function zoneNamesOver(hostname: string): string[] {
+  const labels = hostname.split('.');
+  return labels.map((_, index) => labels.slice(index).join('.'));
 }
 
 /** Whether a host is a zone's name or below it, its port aside. */
 export function isWithinZone(host: string, zone: string): boolean {
-  const name = host.replace(/:\d+$/, '');
-  return name === zone || name.endsWith(`.${zone}`);
+  return zoneNamesOver(hostnameOf(host)).includes(zone);
 }

@@ -9,6 +9,7 @@ import {
   type Place,
   type WholeApplication,
 } from './applications.ts';
+import { MOST_POLICIES } from './contract.ts';
 import {
   checkPolicy,
   type PolicyInput,
@@ -48,9 +49,10 @@ export async function createPolicy(
 ): Promise<Change<PresentedPolicy>> {
   checkPolicy(input, '');
   const application = await holdApplication(tx, place, applicationId);
+  if (application.policies.length >= MOST_POLICIES) throw tooMany();
   const precedence = await makeRoom(tx, application, input.precedence ?? null);
-  const of = { accountId: application.row.account_id, applicationId, precedence, now };
-  const row = toPolicyRow(input, of);
+  const { account_id: accountId, id } = application.row;
+  const row = toPolicyRow(input, { accountId, applicationId: id, precedence, now });
   await insertPolicies(tx, [row]);
   return await changed(tx, application, { row, action: 'policy.create' });
 }
@@ -108,6 +110,10 @@ async function changed(
       metadata: { application_id: row.application_id, name: row.name },
     },
   };
+}
+
+function tooMany() {
+  return refusal('invalidAccess', { detail: `an application has at most ${MOST_POLICIES} policies` });
 }
 
 function theOne(policies: readonly PolicyRow[], id: string): PolicyRow {

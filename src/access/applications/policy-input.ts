@@ -1,10 +1,10 @@
 import type { Static } from 'typebox';
 import type { PolicyRow } from '../../database/tables.ts';
-import { parseDuration } from '../../kernel/duration.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
-import { isOff } from '../../kernel/off.ts';
+import { refuseAsked } from '../../kernel/off.ts';
 import { type Policy, parseInclude, parseRules } from '../../policy/rules.ts';
+import { SHORTEST_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { PolicyInput as Contract, Policy as Presented } from './contract.ts';
 
 export type PolicyInput = Static<typeof Contract>;
@@ -27,8 +27,7 @@ const NOT_YET = [
 /** Refuses, with pointers below `pointer`, a policy that says something wrong or something we cannot do. */
 export function checkPolicy(input: PolicyInput, pointer: string): void {
   if (!DECISIONS.includes(input.decision)) refuseDecision(input.decision, pointer);
-  const asked = NOT_YET.find((name) => !isOff(input[name]));
-  if (asked) throw refusal('notSupported', { detail: `${asked} yet`, pointer: `${pointer}/${asked}` });
+  refuseAsked(input, NOT_YET, pointer);
   const readings = [
     parseInclude(input.include, `${pointer}/include`),
     parseRules(input.exclude ?? [], `${pointer}/exclude`),
@@ -36,11 +35,8 @@ export function checkPolicy(input: PolicyInput, pointer: string): void {
   ];
   const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.problems));
   const duration = input.session_duration;
-  if (duration !== undefined && duration !== null && parseDuration(duration) === null) {
-    problems.push({
-      pointer: `${pointer}/session_duration`,
-      message: 'must be a duration such as 30m or 24h',
-    });
+  if (duration !== undefined && duration !== null) {
+    problems.push(...sessionDurationProblems(duration, `${pointer}/session_duration`, SHORTEST_SESSION));
   }
   if (problems.length > 0) throw invalidInput(problems.slice(0, 20), 'invalidAccess');
 }

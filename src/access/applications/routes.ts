@@ -1,16 +1,16 @@
 import { pageOfAll } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
+import { refuseAsked } from '../../kernel/off.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
+import { createApplication, deleteApplication, updateApplication } from './application-changes.ts';
+import { readApplication } from './application-input.ts';
 import {
   allApplications,
-  createApplication,
-  deleteApplication,
   getApplication,
   matchesFilter,
   placeOf,
   presentApplication,
-  updateApplication,
 } from './applications.ts';
 import { Application, ApplicationInput, ApplicationParams, ApplicationQuery, Deleted } from './contract.ts';
 
@@ -37,6 +37,7 @@ export function applicationRoutes(control: Control, options: { reservedHosts: re
       query: ApplicationQuery,
       result: Application,
       handler: async (call) => {
+        refuseAsked(call.query, ['target_attributes'], '/query');
         const all = await allApplications(database.reader, placeOf(call));
         const found = all.filter((application) => matchesFilter(application, call.query));
         return pageOfAll(found.map(presentApplication), call.walk);
@@ -52,10 +53,12 @@ export function applicationRoutes(control: Control, options: { reservedHosts: re
       status: 201,
       body: ApplicationInput,
       result: Application,
-      handler: (call) =>
-        commitAct(control, call.act, (tx) =>
-          createApplication(tx, { place: placeOf(call), input: call.body, ...options, now: now() }),
-        ),
+      handler: async (call) => {
+        const read = readApplication(call.body);
+        return await commitAct(control, call.act, (tx) =>
+          createApplication(tx, { place: placeOf(call), read, ...options, now: now() }),
+        );
+      },
     }),
     route({
       ...base,
@@ -81,16 +84,11 @@ export function applicationRoutes(control: Control, options: { reservedHosts: re
       params: ApplicationParams,
       body: ApplicationInput,
       result: Application,
-      handler: (call) =>
-        commitAct(control, call.act, (tx) =>
-          updateApplication(tx, {
-            id: call.params.app_id,
-            place: placeOf(call),
-            input: call.body,
-            ...options,
-            now: now(),
-          }),
-        ),
+      handler: async (call) => {
+        const read = readApplication(call.body);
+        const write = { id: call.params.app_id, place: placeOf(call), read, ...options };
+        return await commitAct(control, call.act, (tx) => updateApplication(tx, { ...write, now: now() }));
+      },
     }),
     route({
       ...base,

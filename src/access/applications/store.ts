@@ -1,3 +1,4 @@
+import { type Expression, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import type { ApplicationRow, PolicyRow, Tables } from '../../database/tables.ts';
 
@@ -16,17 +17,26 @@ export async function listApplications(reader: Reader, accountId: string): Promi
     .execute();
 }
 
+/** The application of that id or AUD tag. */
 export async function findApplication(
   reader: Reader,
   accountId: string,
-  id: string,
+  name: string,
 ): Promise<ApplicationRow | null> {
-  return (await selectApplications(reader, accountId).where('id', '=', id).executeTakeFirst()) ?? null;
+  return (await selectNamed(reader, accountId, name).executeTakeFirst()) ?? null;
 }
 
-export async function lockApplication(tx: Tx, accountId: string, id: string): Promise<ApplicationRow | null> {
-  return (
-    (await forUpdate(tx, selectApplications(tx, accountId).where('id', '=', id)).executeTakeFirst()) ?? null
+export async function lockApplication(
+  tx: Tx,
+  accountId: string,
+  name: string,
+): Promise<ApplicationRow | null> {
+  return (await forUpdate(tx, selectNamed(tx, accountId, name)).executeTakeFirst()) ?? null;
+}
+
+function selectNamed(reader: Reader, accountId: string, name: string) {
+  return selectApplications(reader, accountId).where((row) =>
+    row.or([row('id', '=', name), row('aud', '=', name)]),
   );
 }
 
@@ -96,30 +106,66 @@ export async function listDestinations(
   return await query.orderBy('application_id').orderBy('ordinal').execute();
 }
 
-/** Whether one of these hosts is a team domain, of whatever account. */
-export async function isTeamDomain(reader: Reader, hosts: readonly string[]): Promise<boolean> {
+/** Nobody else writes destinations until the end of the transaction, so what is asked of them stays true. */
+export async function holdDestinations(tx: Tx): Promise<void> {
+  if (tx.dialect !== 'postgres') return;
+  await sql`lock table application_destinations in share row exclusive mode`.execute(tx.query);
+}
+
+/** Whether a host name, whatever the port, is a team domain, of whatever account. */
+export async function isTeamDomain(reader: Reader, hostname: string): Promise<boolean> {
   const row = await reader.query
     .selectFrom('organizations')
     .select('account_id')
-    .where('auth_domain', 'in', [...hosts])
+    .where((organization) => isNamed(organization.ref('auth_domain'), hostname))
+    .limit(1)
     .executeTakeFirst();
   return row !== undefined;
 }
 
-/** How many of these identity providers the account has. */
-export async function countKnownProviders(
+/** Whether another account has an application on a host name, whatever the port and path. */
+export async function isElsewhere(reader: Reader, accountId: string, hostname: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('application_destinations')
+    .select('account_id')
+    .where('account_id', '<>', accountId)
+    .where((destination) => isNamed(destination.ref('host'), hostname))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Whether a host, with or without a port, has this name. After a colon comes a semicolon, by code point. */
+function isNamed(host: Expression<string>, name: string) {
+  return sql<boolean>`(${host} = ${name} or (${host} >= ${`${name}:`} and ${host} < ${`${name};`}))`;
+}
+
+/** The zones of these names, of whatever account. */
+export async function listZonesNamed(
+  reader: Reader,
+  names: readonly string[],
+): Promise<{ name: string; account_id: string }[]> {
+  return await reader.query
+    .selectFrom('zones')
+    .select(['name', 'account_id'])
+    .where('name', 'in', [...names])
+    .execute();
+}
+
+/** Which of these identity providers the account has. */
+export async function listKnownProviders(
   reader: Reader,
   accountId: string,
   ids: readonly string[],
-): Promise<number> {
-  if (ids.length === 0) return 0;
+): Promise<string[]> {
+  if (ids.length === 0) return [];
   const rows = await reader.query
     .selectFrom('identity_providers')
     .select('id')
     .where('account_id', '=', accountId)
     .where('id', 'in', [...ids])
     .execute();
-  return rows.length;
+  return rows.map(({ id }) => id);
 }
 
 /** Policies of one application, or of all of the account, in the order in which they are judged. */

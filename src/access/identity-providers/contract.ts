@@ -4,13 +4,6 @@ import { pageQuery, Uuid } from '../../http/shapes.ts';
 const url = Type.String({ minLength: 1, maxLength: 2048 });
 const text = Type.String({ minLength: 1, maxLength: 512 });
 
-const shared = {
-  client_id: text,
-  auth_url: url,
-  token_url: url,
-  certs_url: url,
-};
-
 /** As it is answered: never with the secret, always with the issuer that was found and pinned. */
 export const IdentityProvider = Type.Object({
   id: Type.String(),
@@ -18,7 +11,10 @@ export const IdentityProvider = Type.Object({
   type: Type.String(),
   read_only: Type.Boolean(),
   config: Type.Object({
-    ...shared,
+    client_id: text,
+    auth_url: url,
+    token_url: url,
+    certs_url: url,
     issuer: url,
     scopes: Type.Array(Type.String()),
     claims: Type.Array(Type.String()),
@@ -29,9 +25,13 @@ export const IdentityProvider = Type.Object({
   scim_config: Type.Object({ enabled: Type.Boolean() }),
 });
 
+/** Settings of oidc; whatever else a config holds is refused by name, as is what is missing. */
 const ConfigInput = Type.Object({
-  ...shared,
+  client_id: Type.Optional(text),
   client_secret: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
+  auth_url: Type.Optional(url),
+  token_url: Type.Optional(url),
+  certs_url: Type.Optional(url),
   issuer: Type.Optional(url),
   scopes: Type.Optional(Type.Array(text, { maxItems: 50 })),
   claims: Type.Optional(Type.Array(text, { maxItems: 50 })),
@@ -43,14 +43,18 @@ const ConfigInput = Type.Object({
 /** Body of create and update. Other provider types have other settings and come later. */
 export const IdentityProviderInput = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 350 }),
-  type: Type.String(),
+  type: Type.String({ maxLength: 64 }),
   config: ConfigInput,
-  scim_config: Type.Optional(Type.Object({ enabled: Type.Optional(Type.Boolean()) })),
-  read_only: Type.Optional(Type.Boolean()),
+  scim_config: Type.Optional(Type.Unknown()),
+  saml_certificate_set_id: Type.Optional(Type.Unknown()),
+  read_only: Type.Optional(Type.Unknown()),
 });
 
 export const ProviderParams = Type.Object({ identity_provider_id: Uuid('UUID of the identity provider.') });
 
-export const ProviderQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+export const ProviderQuery = Type.Object({
+  ...pageQuery({ most: 1000, usual: 100 }),
+  scim_enabled: Type.Optional(Type.Boolean({ description: 'Only those with SCIM, or only those without.' })),
+});
 
 export const Deleted = Type.Object({ id: Type.String() });

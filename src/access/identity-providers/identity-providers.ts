@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import type { Reader, Snapshot, Tx } from '../../database/database.ts';
-import type { Start } from '../../database/paging.ts';
+import type { KeyedList } from '../../database/paging.ts';
 import type { IdentityProviderRow } from '../../database/tables.ts';
 import type { Vault } from '../../kernel/crypto.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
@@ -9,8 +9,14 @@ import type { JsonObject } from '../../kernel/json.ts';
 import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import type { ProviderState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
-import type { IdentityProvider, IdentityProviderInput } from './contract.ts';
-import { type Discovered, discover, endpointProblem } from './discovery.ts';
+import type { IdentityProvider } from './contract.ts';
+import {
+  type ExaminedProvider,
+  examineProvider,
+  type KnownProvider,
+  type ProviderInput,
+  type Settings,
+} from './provider-input.ts';
 import {
   countProviders,
   deleteIdentitiesThrough,
@@ -22,21 +28,7 @@ import {
   updateProviderRow,
 } from './store.ts';
 
-export type ProviderInput = Static<typeof IdentityProviderInput>;
 export type PresentedProvider = Static<typeof IdentityProvider>;
-
-/** What is stored of a provider besides its secret. */
-interface Settings {
-  readonly client_id: string;
-  readonly auth_url: string;
-  readonly token_url: string;
-  readonly certs_url: string;
-  readonly scopes: readonly string[];
-  readonly claims: readonly string[];
-  readonly email_claim_name: string;
-  readonly link_by_email: boolean;
-  readonly answers_with_issuer: boolean;
-}
 
 /** An OpenID provider ready to sign people in with. */
 export interface OidcProvider {
@@ -55,7 +47,7 @@ export interface OidcProvider {
 }
 
 export function presentProvider(row: IdentityProviderRow): PresentedProvider {
-  const { answers_with_issuer: _, ...settings } = JSON.parse(row.config) as Settings;
+  const { answers_with_issuer: _, ...settings } = settingsOf(row);
   return {
     id: row.id,
     name: row.name,
@@ -64,7 +56,7 @@ export function presentProvider(row: IdentityProviderRow): PresentedProvider {
     config: {
       ...settings,
       scopes: [...settings.scopes],
-      claims: [...settings.claims],
+      claims: [],
       issuer: row.issuer,
       pkce_enabled: true,
     },
@@ -82,12 +74,15 @@ export async function getProvider(
   return row;
 }
 
-/** The providers of an account, as a list to be paged. */
-export function providerList(reader: Reader, accountId: string) {
+/** The providers of an account, as a list to be paged. None has SCIM yet. */
+export function providerList(
+  reader: Reader,
+  { accountId, scim_enabled: scim = false }: { accountId: string; scim_enabled?: boolean },
+): KeyedList<IdentityProviderRow> {
   return {
-    fetch: (start: Start) => listProviders(reader, accountId, start),
-    keyOf: (row: IdentityProviderRow) => [row.created_at, row.id],
-    total: () => countProviders(reader, accountId),
+    fetch: async (start) => (scim ? [] : await listProviders(reader, accountId, start)),
+    keyOf: (row) => [row.created_at, row.id],
+    total: async () => (scim ? 0 : await countProviders(reader, accountId)),
   };
 }
 
@@ -99,7 +94,7 @@ export async function openProvider(
 ): Promise<OidcProvider | null> {
   const row = await findProvider(snapshot, accountId, id);
   if (!row) return null;
-  const settings = JSON.parse(row.config) as Settings;
+  const settings = settingsOf(row);
   return {
     id: row.id,
     type: row.type,
@@ -122,75 +117,35 @@ export async function providerStates(snapshot: Snapshot, accountId: string): Pro
   return rows.map((row) => stateItem(row));
 }
 
-/**
- * Checks the input and finds its issuer. Talks to the provider, so never inside a transaction. Throws a 400
- * that names every fault.
- */
-export async function examineProvider(input: ProviderInput): Promise<Discovered> {
-  refuseUnsupported(input);
-  const { auth_url: authUrl, token_url: tokenUrl, certs_url: certsUrl, issuer } = input.config;
-  const urls = { auth_url: authUrl, token_url: tokenUrl, certs_url: certsUrl, ...(issuer ? { issuer } : {}) };
-  const problems = Object.entries(urls).flatMap(([name, url]) => {
-    const message = endpointProblem(url);
-    return message ? [{ pointer: `/config/${name}`, message }] : [];
-  });
-  if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
-  const found = await discover({ authUrl, tokenUrl, certsUrl }, issuer ?? null);
-  if (found) return found;
-  const pointer = issuer ? '/config/issuer' : '/config/auth_url';
-  const message =
-    'no OpenID discovery document was found that names these authorization, token and JWKS URLs';
-  throw invalidInput([{ pointer, message }], 'invalidAccess');
-}
-
-const KNOWN_SETTINGS = new Set([
-  'client_id',
-  'client_secret',
-  'auth_url',
-  'token_url',
-  'certs_url',
-  'issuer',
-  'scopes',
-  'claims',
-  'email_claim_name',
-  'pkce_enabled',
-  'link_by_email',
-]);
-
-function refuseUnsupported({ type, config, scim_config: scim, read_only: readOnly }: ProviderInput): void {
-  const refuse = (pointer: string, detail: string) => refusal('notSupported', { detail, pointer });
-  if (type !== 'oidc') throw refuse('/type', `identity providers of type ${type.slice(0, 40)} yet; oidc is`);
-  if (config.pkce_enabled === false) throw refuse('/config/pkce_enabled', 'sign-in without PKCE');
-  if (scim?.enabled) throw refuse('/scim_config/enabled', 'SCIM yet');
-  if (readOnly) throw refuse('/read_only', 'read-only identity providers');
-  const unknown = Object.keys(config).find((name) => !KNOWN_SETTINGS.has(name));
-  if (unknown !== undefined)
-    throw refuse(`/config/${unknown}`, `the setting ${unknown.slice(0, 40)} of oidc`);
+/** A checked body for a provider that exists, or null if there is none of that id. */
+export async function examineUpdate(
+  reader: Reader,
+  { accountId, id, input }: { accountId: string; id: string; input: ProviderInput },
+): Promise<ExaminedProvider | null> {
+  const row = await findProvider(reader, accountId, id);
+  return row ? await examineProvider(input, knownOf(row)) : null;
 }
 
 interface Write {
   readonly accountId: string;
-  readonly input: ProviderInput;
-  readonly found: Discovered;
   readonly vault: Vault;
   readonly now: string;
 }
 
 export async function createProvider(
   tx: Tx,
-  { accountId, input, found, vault, now }: Write,
+  { accountId, examined, vault, now }: Write & { examined: ExaminedProvider },
 ): Promise<Change<PresentedProvider>> {
-  const secret = input.config.client_secret;
-  if (!secret)
-    throw invalidInput([{ pointer: '/config/client_secret', message: 'is required' }], 'invalidAccess');
+  const { name, type, issuer, settings, secret } = examined;
+  if (secret === null) throw secretRequired('is required');
   const id = newUuid();
   const row: IdentityProviderRow = {
     id,
     account_id: accountId,
-    type: input.type,
-    name: input.name,
-    issuer: found.issuer,
-    config: JSON.stringify(settingsOf(input, found)),
+    type,
+    name,
+    issuer,
+    config: JSON.stringify(settings),
     client_secret: vault.seal(secretPlace(id), secret),
     created_at: now,
     updated_at: now,
@@ -202,7 +157,7 @@ export async function createProvider(
     audit: {
       action: 'identity_provider.create',
       resource: resourceOf(id),
-      metadata: { issuer: found.issuer },
+      metadata: { name, issuer },
     },
   };
 }
@@ -214,21 +169,21 @@ export async function createProvider(
  */
 export async function updateProvider(
   tx: Tx,
-  { id, accountId, input, found, vault, now }: Write & { id: string },
+  { id, accountId, examined, vault, now }: Write & { id: string; examined: ExaminedProvider | null },
 ): Promise<Change<PresentedProvider>> {
   const row = await lockProvider(tx, accountId, id);
-  if (!row) throw unknownProvider();
-  const settings = settingsOf(input, found);
-  const secret = input.config.client_secret;
+  if (!row || !examined) throw unknownProvider();
+  const { name, issuer, settings, secret } = examined;
+  if (secret === null) refuseLeak(knownOf(row), examined);
   const change = {
-    name: input.name,
-    issuer: found.issuer,
+    name,
+    issuer,
     config: JSON.stringify(settings),
-    client_secret: secret ? vault.seal(secretPlace(id), secret) : row.client_secret,
+    client_secret: secret === null ? row.client_secret : vault.seal(secretPlace(id), secret),
     updated_at: now,
   };
   await updateProviderRow(tx, row, change);
-  const repointed = isRepointed(row, { issuer: found.issuer, settings });
+  const repointed = isRepointed(knownOf(row), examined);
   const identities = repointed ? await deleteIdentitiesThrough(tx, accountId, id) : 0;
   const updated = { ...row, ...change };
   return {
@@ -237,9 +192,19 @@ export async function updateProvider(
     audit: {
       action: 'identity_provider.update',
       resource: resourceOf(id),
-      metadata: { repointed, identities },
+      metadata: { name, issuer, repointed, identities, new_secret: secret !== null },
     },
   };
+}
+
+/** The stored secret is sent to nobody but those it was given for: it is asked for anew if they change. */
+function refuseLeak(before: KnownProvider, { issuer, settings }: ExaminedProvider): void {
+  if (before.issuer === issuer && before.settings.token_url === settings.token_url) return;
+  throw secretRequired('must be sent again when issuer or token_url change');
+}
+
+function secretRequired(message: string) {
+  return invalidInput([{ pointer: '/config/client_secret', message }], 'invalidAccess');
 }
 
 /** Deletes the provider and every identity and session that came through it. */
@@ -262,25 +227,17 @@ export async function deleteProvider(
   };
 }
 
-function settingsOf({ config }: ProviderInput, found: Discovered): Settings {
-  const scopes = config.scopes ?? ['openid', 'email', 'profile'];
-  return {
-    client_id: config.client_id,
-    auth_url: config.auth_url,
-    token_url: config.token_url,
-    certs_url: config.certs_url,
-    scopes: scopes.includes('openid') ? scopes : ['openid', ...scopes],
-    claims: config.claims ?? [],
-    email_claim_name: config.email_claim_name ?? 'email',
-    link_by_email: config.link_by_email ?? false,
-    answers_with_issuer: found.answersWithIssuer,
-  };
+function settingsOf(row: IdentityProviderRow): Settings {
+  return JSON.parse(row.config) as Settings;
 }
 
-function isRepointed(row: IdentityProviderRow, now: { issuer: string; settings: Settings }): boolean {
-  const before = JSON.parse(row.config) as Settings;
+function knownOf(row: IdentityProviderRow): KnownProvider {
+  return { issuer: row.issuer, settings: settingsOf(row) };
+}
+
+function isRepointed(before: KnownProvider, now: ExaminedProvider): boolean {
   const names = ['client_id', 'auth_url', 'token_url', 'certs_url', 'email_claim_name'] as const;
-  return row.issuer !== now.issuer || names.some((name) => before[name] !== now.settings[name]);
+  return before.issuer !== now.issuer || names.some((name) => before.settings[name] !== now.settings[name]);
 }
 
 function stateItem(row: IdentityProviderRow): FeedItem {

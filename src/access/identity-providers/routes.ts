@@ -13,12 +13,13 @@ import {
 import {
   createProvider,
   deleteProvider,
-  examineProvider,
+  examineUpdate,
   getProvider,
   presentProvider,
   providerList,
   updateProvider,
 } from './identity-providers.ts';
+import { examineProvider } from './provider-input.ts';
 
 const tag = 'Access identity providers';
 const writers = ['Access: Organizations, Identity Providers, and Groups Write'] as const;
@@ -42,8 +43,8 @@ export function identityProviderRoutes(control: Control, { vault }: { vault: Vau
       status: 200,
       query: ProviderQuery,
       result: IdentityProvider,
-      handler: async ({ accountId, walk }) => {
-        const page = await readPage(control, walk, providerList(database.reader, accountId));
+      handler: async ({ accountId, query, walk }) => {
+        const page = await readPage(control, walk, providerList(database.reader, { accountId, ...query }));
         return { ...page, items: page.items.map(presentProvider) };
       },
     }),
@@ -58,9 +59,9 @@ export function identityProviderRoutes(control: Control, { vault }: { vault: Vau
       body: IdentityProviderInput,
       result: IdentityProvider,
       handler: async ({ act, accountId, body: input }) => {
-        const found = await examineProvider(input);
+        const examined = await examineProvider(input);
         return await commitAct(control, act, (tx) =>
-          createProvider(tx, { accountId, input, found, vault, now: now() }),
+          createProvider(tx, { accountId, examined, vault, now: now() }),
         );
       },
     }),
@@ -89,10 +90,9 @@ export function identityProviderRoutes(control: Control, { vault }: { vault: Vau
       body: IdentityProviderInput,
       result: IdentityProvider,
       handler: async ({ act, accountId, params: { identity_provider_id: id }, body: input }) => {
-        await getProvider(database.reader, accountId, id);
-        const found = await examineProvider(input);
+        const examined = await examineUpdate(database.reader, { accountId, id, input });
         return await commitAct(control, act, (tx) =>
-          updateProvider(tx, { id, accountId, input, found, vault, now: now() }),
+          updateProvider(tx, { id, accountId, examined, vault, now: now() }),
         );
       },
     }),

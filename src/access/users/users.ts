@@ -4,6 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
+import { foldCase } from '../../kernel/text.ts';
 import { type FeedItem, identitySubject, revocation } from '../../protocol/feed.ts';
 import type { Change } from '../../removal/act.ts';
 import type { UserFilter } from './store.ts';
@@ -70,8 +71,8 @@ export function unknownUser() {
 function userFilter(query: { name?: string; email?: string; search?: string }): UserFilter {
   return {
     ...(query.email === undefined ? {} : { emailKey: normaliseEmail(query.email) ?? query.email }),
-    ...(query.name === undefined ? {} : { nameKey: fold(query.name) }),
-    ...(query.search ? { search: fold(query.search) } : {}),
+    ...(query.name === undefined ? {} : { nameKey: foldCase(query.name) }),
+    ...(query.search ? { search: foldCase(query.search) } : {}),
   };
 }
 
@@ -100,7 +101,7 @@ export function newUser(input: { accountId: string; email: string; name: string;
     account_id: input.accountId,
     email: input.email.normalize('NFC'),
     email_key: emailKey,
-    ...named(emailKey, input.name),
+    ...named({ email: input.email, email_key: emailKey }, input.name),
     seat_uid: null,
     access_seat: 0,
     reauthenticate: 0,
@@ -122,7 +123,7 @@ export async function updateUser(
   if (!user) throw unknownUser();
   if (emailKeyOf(input.email) !== user.email_key)
     throw invalidEmail('does not match the current e-mail of the user');
-  const change = { ...named(user.email_key, input.name), updated_at: input.now };
+  const change = { ...named(user, input.name), updated_at: input.now };
   await updateUserRow(tx, user, change);
   return {
     result: presentUser({ ...user, ...change }),
@@ -251,13 +252,10 @@ function invalidEmail(message: string) {
   return invalidInput([{ pointer: '/email', message }], 'invalidAccess');
 }
 
-function named(emailKey: string, name: string) {
+/** The name in its three forms; an e-mail is searched as it was given, and as other systems write its domain. */
+function named({ email, email_key }: Pick<StoredUser, 'email' | 'email_key'>, name: string) {
   const nfc = name.normalize('NFC');
-  const nameKey = fold(nfc);
-  return { name: nfc, name_key: nameKey, search_text: `${emailKey}\n${nameKey}` };
-}
-
-/** The form in which names are compared and searched; in code, since the databases fold differently. */
-function fold(text: string): string {
-  return text.normalize('NFC').toLowerCase();
+  const nameKey = foldCase(nfc);
+  const lines = new Set([foldCase(email), foldCase(email_key), nameKey]);
+  return { name: nfc, name_key: nameKey, search_text: [...lines].join('\n') };
 }

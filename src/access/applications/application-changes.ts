@@ -1,0 +1,206 @@
+import type { Tx } from '../../database/database.ts';
+import type { ApplicationRow, PolicyRow } from '../../database/tables.ts';
+import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { newAudienceTag, newUuid } from '../../kernel/ids.ts';
+import type { Problem } from '../../kernel/result.ts';
+import { revocation } from '../../protocol/feed.ts';
+import type { Change } from '../../removal/act.ts';
+import type { AskedDestination, ReadApplication } from './application-input.ts';
+import {
+  applicationItem,
+  complete,
+  holdApplication,
+  isInZone,
+  type Place,
+  type PresentedApplication,
+  presentApplication,
+  settingsOf,
+} from './applications.ts';
+import { hostnameOf, zoneNamesOver } from './destinations.ts';
+import { embeddedRows } from './embedded-policies.ts';
+import {
+  deleteApplicationRow,
+  deletePoliciesOf,
+  holdDestinations,
+  insertApplication,
+  insertPolicies,
+  isElsewhere,
+  isTeamDomain,
+  listApplications,
+  listKnownProviders,
+  listZonesNamed,
+  MOST_APPLICATIONS,
+  putDestinations,
+  updateApplicationRow,
+} from './store.ts';
+
+export interface ApplicationWrite {
+  readonly place: Place;
+  readonly read: ReadApplication;
+  /** Hosts that can never be an application's: this server's own. */
+  readonly reservedHosts: readonly string[];
+  readonly now: string;
+}
+
+/** A new application. The database refuses a destination that another has. */
+export async function createApplication(
+  tx: Tx,
+  write: ApplicationWrite,
+): Promise<Change<PresentedApplication>> {
+  const { place, read, now } = write;
+  await holdDestinations(tx);
+  await refuseUnfit(tx, write);
+  if ((await listApplications(tx, place.accountId)).length >= MOST_APPLICATIONS) throw tooMany();
+  const row: ApplicationRow = {
+    id: newUuid(),
+    account_id: place.accountId,
+    aud: newAudienceTag(),
+    name: read.name,
+    type: 'self_hosted',
+    session_duration: read.sessionDuration,
+    settings: JSON.stringify(read.settings),
+    created_at: now,
+    updated_at: now,
+  };
+  await insertApplication(tx, row);
+  await putDestinations(tx, row, read.destinations);
+  await putPolicies(tx, { row, read, existing: [], now });
+  return await written(tx, row, { action: 'application.create', isNarrower: false });
+}
+
+/**
+ * Replaces the settings and, if given, the policies. The AUD tag stays for the application's life. Where fewer
+ * identity providers are allowed than before, every token for it ends: one that came through another is not told
+ * apart, and a session that may stay gets a new one by itself.
+ */
+export async function updateApplication(
+  tx: Tx,
+  { id, ...write }: ApplicationWrite & { id: string },
+): Promise<Change<PresentedApplication>> {
+  const { place, read, now } = write;
+  const { row, policies: existing } = await holdApplication(tx, place, id);
+  await holdDestinations(tx);
+  await refuseUnfit(tx, write);
+  const change = {
+    name: read.name,
+    session_duration: read.sessionDuration,
+    settings: JSON.stringify(read.settings),
+    updated_at: now,
+  };
+  await updateApplicationRow(tx, row, change);
+  await putDestinations(tx, row, read.destinations);
+  await putPolicies(tx, { row, read, existing, now });
+  const isNarrower = allowsLess(settingsOf(row).allowed_idps, read.settings.allowed_idps);
+  return await written(tx, { ...row, ...change }, { action: 'application.update', isNarrower });
+}
+
+/** Deletes the application; every token for it ends. */
+export async function deleteApplication(tx: Tx, place: Place, name: string): Promise<Change<{ id: string }>> {
+  const { row, destinations } = await holdApplication(tx, place, name);
+  const { id } = row;
+  await deleteApplicationRow(tx, row.account_id, id);
+  return {
+    result: { id },
+    items: [revocation({ type: 'application', id }), { kind: 'application', id, state: null }],
+    audit: {
+      action: 'application.delete',
+      resource: { type: 'application', id },
+      metadata: { name: row.name, destinations: destinations.map(({ uri }) => uri) },
+    },
+  };
+}
+
+async function putPolicies(
+  tx: Tx,
+  {
+    row,
+    read,
+    existing,
+    now,
+  }: { row: ApplicationRow; read: ReadApplication; existing: readonly PolicyRow[]; now: string },
+): Promise<void> {
+  if (!read.policies) return;
+  const of = { accountId: row.account_id, applicationId: row.id, existing, now };
+  const rows = embeddedRows(read.policies, of);
+  await deletePoliciesOf(tx, row.account_id, row.id);
+  await insertPolicies(tx, rows);
+}
+
+async function written(
+  tx: Tx,
+  row: ApplicationRow,
+  { action, isNarrower }: { action: string; isNarrower: boolean },
+): Promise<Change<PresentedApplication>> {
+  const whole = await complete(tx, { accountId: row.account_id, zone: null }, row);
+  const { id, name } = row;
+  const destinations = whole.destinations.map(({ uri }) => uri);
+  const policies = whole.policies.map((policy) => policy.id);
+  return {
+    result: presentApplication(whole),
+    items: [applicationItem(whole), ...(isNarrower ? [revocation({ type: 'application', id })] : [])],
+    audit: {
+      action,
+      resource: { type: 'application', id },
+      metadata: { name, destinations, policies, revoked: isNarrower },
+    },
+  };
+}
+
+/** Whether somebody who could sign in cannot any more; an empty list allows every provider. */
+function allowsLess(before: readonly string[], after: readonly string[]): boolean {
+  if (after.length === 0) return false;
+  return before.length === 0 || before.some((id) => !after.includes(id));
+}
+
+/** Refuses what is right by itself and wrong beside what else there is. */
+async function refuseUnfit(tx: Tx, { place, read, reservedHosts }: ApplicationWrite): Promise<void> {
+  const { destinations } = read;
+  for (const destination of destinations) {
+    if (!isInZone([destination], place.zone)) throw invalid(destination, 'domain does not belong to zone');
+    await refuseHost(tx, { destination, reservedHosts, accountId: place.accountId });
+  }
+  await refuseUnknownProviders(tx, place.accountId, read.settings.allowed_idps);
+}
+
+/**
+ * A host name that is this server's, or a team's, would hand its cookies to an application; one that another
+ * account has a zone or an application on is theirs.
+ */
+async function refuseHost(
+  tx: Tx,
+  {
+    destination,
+    reservedHosts,
+    accountId,
+  }: { destination: AskedDestination; reservedHosts: readonly string[]; accountId: string },
+): Promise<void> {
+  const hostname = hostnameOf(destination.host);
+  const isOurs = reservedHosts.some((host) => hostnameOf(host) === hostname);
+  if (isOurs || (await isTeamDomain(tx, hostname)))
+    throw invalid(destination, 'the host is one of this server itself');
+  const names = zoneNamesOver(hostname);
+  const zones = await listZonesNamed(tx, names);
+  const nearest = names.flatMap((name) => zones.filter((zone) => zone.name === name))[0];
+  if (nearest && nearest.account_id !== accountId)
+    throw invalid(destination, 'domain does not belong to a zone of this account');
+  if (await isElsewhere(tx, accountId, hostname))
+    throw refusal('conflictAccess', { detail: 'the host is taken', pointer: destination.pointer });
+}
+
+async function refuseUnknownProviders(tx: Tx, accountId: string, ids: readonly string[]): Promise<void> {
+  const known = new Set(await listKnownProviders(tx, accountId, ids));
+  const problems: Problem[] = ids.flatMap((id, index) =>
+    known.has(id)
+      ? []
+      : [{ pointer: `/allowed_idps/${index}`, message: 'is not an identity provider of this account' }],
+  );
+  if (problems.length > 0) throw invalidInput(problems.slice(0, 20), 'invalidAccess');
+}
+
+function invalid({ pointer }: AskedDestination, message: string) {
+  return invalidInput([{ pointer, message }], 'invalidAccess');
+}
+
+function tooMany() {
+  return refusal('invalidAccess', { detail: `an account has at most ${MOST_APPLICATIONS} applications` });
+}

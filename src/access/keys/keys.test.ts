@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { Browser, type Page } from '../../../test/support/browser.ts';
+import { readRows } from '../../../test/support/rows.ts';
+import { onBothDatabases } from '../../../test/support/stage.ts';
+import { addTenant } from '../../../test/support/tenants.ts';
+import { createVault } from '../../kernel/crypto.ts';
+import { createSigner, generateKey, storeKey } from './keys.ts';
+
+/*
+ * The JWK Set that applications verify with (reference §5): public parts, and nothing else, whatever name the
+ * server is asked under.
+ */
+
+interface Jwk {
+  readonly kid: string;
+  readonly kty: string;
+  readonly alg: string;
+  readonly use: string;
+  readonly n: string;
+  readonly e: string;
+}
+
+const CERTS = '/cdn-cgi/access/certs';
+
+function keysOf({ status, text }: Page): Jwk[] {
+  assert.equal(status, 200);
+  return (JSON.parse(text) as { keys: Jwk[] }).keys;
+}
+
+onBothDatabases('signing keys', (stage) => {
+  const browser = new Browser();
+  const certs = (host: string) => browser.get(`http://${host}${CERTS}`);
+  const storeIn = async (accountId: string) => {
+    const [session, gate] = [await generateKey('session'), await generateKey('gate')];
+    const vault = createVault(Buffer.alloc(32, 1));
+    await stage.app.app.control.database.write(async (tx) => {
+      for (const key of [session, gate]) {
+        await storeKey(tx, { key, accountId, vault, now: '2026-11-21T00:00:00.000Z' });
+      }
+    });
+    return { kids: [session.kid, gate.kid].sort(), vault };
+  };
+
+  test('their private parts are in no answer, and in the database only sealed', async () => {
+    const names = new Set(['kid', 'kty', 'alg', 'use', 'n', 'e']);
+    for (const host of [stage.app.teamDomain, `127.0.0.1:${stage.app.port}`]) {
+      const page = await certs(host);
+      for (const key of keysOf(page)) assert.deepEqual(new Set(Object.keys(key)), names);
+      assert.doesNotMatch(page.text, /"(?:d|p|q|dp|dq|qi|oth|k)"/);
+    }
+    const rows = await readRows(stage.database);
+    for (const [table, all] of Object.entries(rows)) {
+      assert.doesNotMatch(all.join('\n'), /\\?"(?:dp|dq|qi)\\?":/, table);
+    }
+    for (const row of rows.signing_keys ?? []) {
+      assert.match(JSON.parse(row).private_jwk, /^[\w-]+$/);
+    }
+  });
+
+  test('may be kept for five minutes by whoever asks, with or without a credential', async () => {
+    const page = await certs(stage.app.teamDomain);
+    assert.equal(page.headers['cache-control'], 'public, max-age=300');
+    assert.match(page.headers['content-type'] ?? '', /^application\/json/);
+  });
+
+  test('are the same on the team domain and on an address of the server: RS256, for signatures', async () => {
+    const ofTeam = keysOf(await certs(stage.app.teamDomain));
+    assert.deepEqual(keysOf(await certs(`127.0.0.1:${stage.app.port}`)), ofTeam);
+    assert.equal(ofTeam.length, 2);
+    for (const { kid, kty, alg, use, n } of ofTeam) {
+      assert.deepEqual([kty, alg, use], ['RSA', 'RS256', 'sig']);
+      assert.match(kid, /^[0-9a-f]{64}$/);
+      assert.equal(Buffer.from(n, 'base64url').length, 256);
+    }
+  });
+
+  test('of another account are on its own team domain, and there alone', async () => {
+    const other = await addTenant(stage.app, 'other');
+    const { kids } = await storeIn(other.accountId);
+    await stage.app.app.control.feed.catchUp(other.accountId);
+    const theirs = keysOf(await certs(`other.localhost:${stage.app.port}`)).map(({ kid }) => kid);
+    assert.deepEqual(theirs.sort(), kids);
+    const ours = keysOf(await certs(stage.app.teamDomain)).map(({ kid }) => kid);
+    for (const kid of kids) assert.ok(!ours.includes(kid));
+  });
+
+  test('sign each for one purpose, and what they sign is verified with the published set', async () => {
+    const other = await addTenant(stage.app, 'signing');
+    const { vault } = await storeIn(other.accountId);
+    await stage.app.app.control.feed.catchUp(other.accountId);
+    const signer = createSigner({ database: stage.app.app.control.database, vault });
+    const token = await signer.signToken(other.accountId, { type: 'app' });
+    const assertion = await signer.signAssertion(other.accountId, { type: 'app' });
+    const keys = keysOf(await certs(`signing.localhost:${stage.app.port}`));
+    const set = createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) });
+    for (const jwt of [token, assertion]) await jwtVerify(jwt, set, { algorithms: ['RS256'] });
+    const [one, two] = [decodeProtectedHeader(token), decodeProtectedHeader(assertion)];
+    assert.notEqual(one.kid, two.kid);
+    assert.deepEqual([one.typ, two.typ], ['JWT', 'assertion+jwt']);
+  });
+
+  test('of an account cannot be opened with another master key', async () => {
+    const other = await addTenant(stage.app, 'sealed');
+    await storeIn(other.accountId);
+    const vault = createVault(Buffer.alloc(32, 2));
+    const signer = createSigner({ database: stage.app.app.control.database, vault });
+    await assert.rejects(signer.signToken(other.accountId, {}));
+  });
+});
