@@ -1,6 +1,7 @@
 import { type AuditFacts, recordAudit } from '../audit/audit.ts';
 import type { Act } from '../database/act.ts';
 import type { Database, Tx } from '../database/database.ts';
+import { anotherAccount } from '../kernel/actor.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
@@ -27,8 +28,10 @@ export interface Change<T> {
    * (their own token, membership or group). It touches only what belongs to rows that the change has locked.
    */
   readonly finish?: (tx: Tx) => Promise<void>;
-  /** Further accounts in which this act ends authority; each gets the items and the entry as well. */
+  /** Further accounts in which this act ends authority; each gets the items and an entry as well. */
   readonly alsoAccountIds?: readonly string[];
+  /** The entry of those accounts where they may not see who acted and what else went: theirs is anonymous. */
+  readonly auditElsewhere?: AuditFacts;
 }
 
 /** How long the answer of a DELETE is repeated to the same caller. */
@@ -52,7 +55,11 @@ export async function commitAct<T>(
     for (const { accountId, at } of committed) await control.feed.reach(accountId, at);
     return result;
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    if (!(error instanceof ApiError)) {
+      // The answer to COMMIT may be what was lost: then it happened, and must be in force here as well.
+      await settle(control, act.accountId).catch(() => {});
+      throw error;
+    }
     await settle(control, act.accountId);
     return repeatedAnswer(control, act, error);
   }
@@ -79,16 +86,21 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   const items = done.items ?? [];
   for (const { accountId, at } of committed) {
     await appendFeed(tx, accountId, at, items);
-    await recordAudit(tx, { accountId, at, now, actor: act.actor, facts: done.audit });
+    await recordAudit(tx, { accountId, at, now, ...entryFor(accountId, act, done) });
     tx.afterCommit(() => control.feed.committed({ accountId, at, items }));
   }
   if (act.repeat) await rememberAnswer(tx, act, now, done.result);
   return { result: done.result, committed };
 }
 
+function entryFor(accountId: string, act: Act, { audit, auditElsewhere }: Change<unknown>) {
+  const isOwn = accountId === act.accountId || auditElsewhere === undefined;
+  return isOwn ? { actor: act.actor, facts: audit } : { actor: anotherAccount, facts: auditElsewhere };
+}
+
 async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): Promise<void> {
   if (!act.repeat) return;
-  await dropAnswersBefore(tx, timestamp(Date.parse(now) - REPEAT_FOR));
+  await dropAnswersBefore(tx, act.accountId, timestamp(Date.parse(now) - REPEAT_FOR));
   await keepAnswer(tx, {
     id: act.repeat.key,
     account_id: act.accountId,

@@ -148,9 +148,13 @@ export async function findAnswer(reader: Reader, id: string, since: string): Pro
   return row?.body ?? null;
 }
 
-/** Drops the answers that nobody may ask for any more. */
-export async function dropAnswersBefore(tx: Tx, time: string): Promise<void> {
-  await tx.query.deleteFrom('removal_answers').where('at', '<', time).execute();
+/** Drops the account's answers that nobody may ask for any more. */
+export async function dropAnswersBefore(tx: Tx, accountId: string, time: string): Promise<void> {
+  await tx.query
+    .deleteFrom('removal_answers')
+    .where('account_id', '=', accountId)
+    .where('at', '<', time)
+    .execute();
 }
 
 function toRow(item: FeedItem): Pick<FeedEntryRow, 'kind' | 'subject_type' | 'subject_id' | 'payload'> {

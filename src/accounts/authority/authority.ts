@@ -1,6 +1,7 @@
 import type { Principal, Wanted } from '../../database/act.ts';
 import type { Database, Reader } from '../../database/database.ts';
 import type { ApiTokenRow } from '../../database/tables.ts';
+import { parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { contains, parseAddress, parseCidr } from '../../kernel/address.ts';
 import { type Policy, permits } from '../../kernel/authority.ts';
@@ -9,13 +10,11 @@ import { equalInConstantTime, sha256 } from '../../kernel/crypto.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { superAdministrator } from '../../kernel/permissions.ts';
-import { ZONE } from '../../kernel/resources.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import {
   findAdministrator,
   findAdministratorByEmail,
   findMemberRights,
-  findResourceScopes,
   findToken,
   findTokenById,
   findZoneById,
@@ -167,42 +166,8 @@ export async function administratorPermits(reader: Reader, id: string, wanted: W
   const rights = await findMemberRights(reader, { accountId: wanted.account, administratorId: id });
   if (!rights) return false;
   if ((JSON.parse(rights.roles) as string[]).includes(superAdministrator.id)) return true;
-  const policies = await toPolicies(reader, wanted.account, rights.policies);
-  return permits(policies, wanted);
-}
-
-/** A policy of a member or user group, as stored. */
-export interface MemberPolicy {
-  readonly id: string;
-  readonly access: 'allow';
-  readonly permission_groups: readonly { readonly id: string }[];
-  readonly resource_groups: readonly { readonly id: string }[];
-}
-
-/** Scope of a resource group: an account and, of it, everything (`*`) or single zones (reference §3.7). */
-export interface ResourceScope {
-  readonly key: string;
-  readonly objects: readonly { readonly key: string }[];
-}
-
-/** Member policies in the form of token policies, their resource groups replaced by the resources. */
-async function toPolicies(reader: Reader, accountId: string, stored: readonly string[]): Promise<Policy[]> {
-  const policies = stored.flatMap((text) => JSON.parse(text) as MemberPolicy[]);
-  const groupIds = policies.flatMap((policy) => policy.resource_groups.map((group) => group.id));
-  const scopes = await findResourceScopes(reader, accountId, [...new Set(groupIds)]);
-  return policies.flatMap(({ id, access, permission_groups, resource_groups }) => {
-    const resources = resource_groups.flatMap((group) => toResources(scopes.get(group.id)));
-    return resources.map((resource) => ({ id, effect: access, permission_groups, resources: resource }));
-  });
-}
-
-/** Everything of an account is the account itself and, under a key of their own, all of its zones. */
-function toResources(scope: string | undefined): Policy['resources'][] {
-  if (scope === undefined) return [];
-  const { key, objects } = JSON.parse(scope) as ResourceScope;
-  return objects.flatMap((object): Policy['resources'][] =>
-    object.key === '*' ? [{ [key]: '*' }, { [key]: { [`${ZONE}.*`]: '*' } }] : [{ [object.key]: '*' }],
-  );
+  const policies = rights.policies.flatMap(parseMemberPolicies);
+  return permits(await statementsOf(reader, wanted.account, policies), wanted);
 }
 
 /** The zone of that id and the account that owns it, whoever asks: whether they may see it is asked next. */

@@ -69,22 +69,6 @@ export async function findMemberRights(
   return { roles: member.roles, policies: [member.policies, ...groups.map((group) => group.policies)] };
 }
 
-/** The scopes of these resource groups of the account, as stored. */
-export async function findResourceScopes(
-  reader: Reader,
-  accountId: string,
-  ids: readonly string[],
-): Promise<Map<string, string>> {
-  if (ids.length === 0) return new Map();
-  const rows = await reader.query
-    .selectFrom('resource_groups')
-    .select(['id', 'scope'])
-    .where('account_id', '=', accountId)
-    .where('id', 'in', [...ids])
-    .execute();
-  return new Map(rows.map((row) => [row.id, row.scope]));
-}
-
 /** Notes that the token was used, at most once per `since`. */
 export async function touchToken(tx: Tx, token: { id: string; now: string; since: string }): Promise<void> {
   await tx.query

@@ -32,16 +32,17 @@ export async function refuseExcess(
   grants: readonly Grant[],
 ): Promise<void> {
   if (grants.length === 0) return;
-  const token = principal.actor.tokenId ? await tokenOf(reader, principal) : null;
-  if (principal.actor.tokenId) await refuseBeyond(reader, token?.policies ?? [], grants);
-  if (!principal.administratorId) return;
-  const memberships = await statementsOfAdministrator(reader, principal.administratorId);
+  const { actor, administratorId } = principal;
+  // Whoever is neither a token nor a person holds nothing.
+  if (actor.tokenId || !administratorId) {
+    const token = await tokenOf(reader, principal);
+    await refuseBeyond(reader, token?.policies ?? [], grants);
+  }
+  if (!administratorId) return;
+  const held = await statementsOfAdministrator(reader, administratorId);
   const accountIds = await accountsOf(reader, principal);
-  await refuseBeyond(
-    reader,
-    memberships,
-    grants.flatMap((grant) => within(grant, accountIds)),
-  );
+  const spelledOut = grants.flatMap((grant) => within(grant, accountIds));
+  await refuseBeyond(reader, held, spelledOut);
 }
 
 async function tokenOf(reader: Reader, { actor }: Principal) {

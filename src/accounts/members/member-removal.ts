@@ -37,6 +37,11 @@ export async function deleteMember(
       metadata: await factsOf(tx, member, keptFor),
     },
     alsoAccountIds: others,
+    auditElsewhere: {
+      action: 'administrator.credentials_end',
+      resource: { type: 'administrator', id: member.administrator_id },
+      metadata: { email: member.email, key_ended: keptFor.length === 0 },
+    },
     guard: async (later) => {
       await refuseLast(later, member);
       const keptNow = await lastSuperAdministratorOf(later, others, member.administrator_id);

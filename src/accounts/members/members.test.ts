@@ -295,7 +295,13 @@ for (const { name, create } of databases) {
         assert.equal(await opens(judy.sdk, other.accountId), 401);
         assert.equal(await opens(withToken, other.accountId), 401);
         assert.equal((await other.sdk.accounts.members.get(there.id ?? '', inOther())).status, 'accepted');
-        assert.equal((await lastEntry(other, 'member.delete'))?.resource?.id, judy.memberId);
+        const entry = await lastEntry(other, 'administrator.credentials_end');
+        assert.equal((entry?.metadata as { email?: string }).email, judy.email);
+        assert.deepEqual(
+          [entry?.actor?.id, entry?.actor?.email, entry?.actor?.ip],
+          [undefined, undefined, undefined],
+        );
+        assert.equal(await lastEntry(other, 'member.delete'), undefined);
       });
 
       it('locks no other account out: a key that is its last stays, and opens nothing here', async () => {

@@ -70,7 +70,7 @@ export const first: Migration = {
       body text not null,
       at text not null
     )`,
-    'create index removal_answers_by_time on removal_answers (at)',
+    'create index removal_answers_by_time on removal_answers (account_id, at)',
     `create table totals (
       account_id text not null references accounts (id) on delete cascade,
       kind text not null,
@@ -322,8 +322,9 @@ export const first: Migration = {
     'create index signing_keys_of_account on signing_keys (account_id, purpose, created_at)',
   ],
   sqlite: [
+    // Case is folded before the text is stored: folded again here, SQLite would find what PostgreSQL does not.
     `create virtual table users_search using fts5 (
-      search_text, content='users', content_rowid='ordinal', tokenize='trigram'
+      search_text, content='users', content_rowid='ordinal', tokenize='trigram case_sensitive 1'
     )`,
     `create trigger users_search_insert after insert on users begin
       insert into users_search (rowid, search_text) values (new.ordinal, new.search_text);
