@@ -32,16 +32,16 @@ import type { Vault } from './kernel/crypto.ts';
 import { type Control, settle } from './removal/act.ts';
 import { createFeed, type Follower } from './removal/feed.ts';
 import { credentialsFile, firstStart } from './server/first-start.ts';
-import { createDirectory, createIntercept, teamOf, toTeam } from './server/gate.ts';
+import { createDirectory, createGateEdge, createIntercept, teamOf } from './server/gate.ts';
 import { listen, stopListening } from './server/listen.ts';
 import { createMetrics, createMetricsServer, type Metrics } from './server/metrics.ts';
+import { ownHosts } from './server/own-hosts.ts';
 import { addPages } from './server/pages.ts';
 import { lockDatabase, openDatabase } from './server/storage.ts';
-import { createEdge } from './sign-in/edge.ts';
 import { dropExpired, sessionStates } from './sign-in/lineage.ts';
 import type { SignInRefused } from './sign-in/refused.ts';
 import { addSignInPages } from './sign-in/routes.ts';
-import { createSignIn, type SignIn } from './sign-in/service.ts';
+import { createSignIn } from './sign-in/service.ts';
 
 /** A server that is listening. */
 export interface App {
@@ -173,7 +173,7 @@ export function listRoutes({ control, vault, config }: Pick<Parts, 'control' | '
     ...userRoutes(control),
     ...organizationRoutes(control),
     ...identityProviderRoutes(control, { vault }),
-    ...applicationRoutes(control, { reservedHosts: [new URL(config.publicUrl).host] }),
+    ...applicationRoutes(control, { reservedHosts: ownHosts(config) }),
     ...policyRoutes(control),
   ];
 }
@@ -214,7 +214,8 @@ async function createServer(parts: Parts): Promise<FastifyInstance> {
       addressOf,
       onDecision: (decision) => {
         metrics.decisions.inc({ verdict: decision.verdict, reason: decision.reason });
-        logger.debug(decision, 'gate decision');
+        // Whoever is denied is given the request id: the log of a usual level has to know it.
+        logger[decision.verdict === 'deny' ? 'info' : 'debug'](decision, 'gate decision');
       },
       onFault,
     }),
@@ -240,28 +241,6 @@ async function createServer(parts: Parts): Promise<FastifyInstance> {
     },
     onFault,
   });
-}
-
-/** Requests below /cdn-cgi/access on an application's host, which forward-auth brings. */
-function createGateEdge(signIn: SignIn, onRefused: (refused: SignInRefused, requestId: string) => void) {
-  const edge = createEdge(signIn, onRefused);
-  return async (
-    ...[question, destination, requestId]: Parameters<Parameters<typeof createIntercept>[0]['edge']>
-  ) => {
-    const team = toTeam(destination.account);
-    if (!team) throw new Error('an application of an account without an organization');
-    const { host, path: below, target, cookies, ip } = question;
-    return await edge({
-      team,
-      application: destination.application,
-      host,
-      path: below,
-      target,
-      cookies,
-      ip,
-      requestId,
-    });
-  };
 }
 
 function addressIn({ trustedProxies }: Config, request: IncomingMessage): string {

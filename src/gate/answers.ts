@@ -1,3 +1,5 @@
+import { PAGE_POLICY, page } from '../kernel/page.ts';
+import { browserCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
 import type { Question } from './question.ts';
 
 /** What the gate says, whoever carries it to the client. */
@@ -7,25 +9,45 @@ export interface Answer {
   readonly body: string;
 }
 
-/** Where the browser keeps the application token, and where the proof that it asked for the sign-in. */
-export const SESSION_COOKIE = 'CF_Authorization';
-export const BROWSER_COOKIE = 'CF_AppSession';
+/** The one place from which a 200 comes. All identity headers, always; our own cookies taken out. */
+export function admitted(question: Question, email: string, assertion: string): Answer {
+  return {
+    status: 200,
+    headers: {
+      // As UTF-8 bytes: node takes header text for Latin-1.
+      'cf-access-authenticated-user-email': Buffer.from(email).toString('latin1'),
+      'cf-access-jwt-assertion': assertion,
+      cookie: otherCookies(question),
+    },
+    body: '',
+  };
+}
 
-const HTML = 'text/html; charset=utf-8';
-const POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const OURS: ReadonlySet<string> = new Set([SESSION_COOKIE, browserCookie('http'), browserCookie('https')]);
+
+function otherCookies({ cookies }: Question): string {
+  const kept = [...cookies].filter(([name]) => !OURS.has(name));
+  return kept.flatMap(([name, values]) => values.map((value) => `${name}=${value}`)).join('; ');
+}
+
+export interface Denial {
+  readonly status: 400 | 403 | 503;
+  readonly requestId: string;
+  /** Somebody is signed in, and may sign out to come back as somebody else. */
+  readonly signedIn?: boolean;
+}
 
 /** Denied: the request id and no reason. The reason is in the log under that id. */
-export function denied(question: Question | null, status: 400 | 403 | 503, requestId: string): Answer {
+export function denied(question: Question | null, { status, requestId, signedIn }: Denial): Answer {
   if (!question?.navigation) return plain(status, `Denied. Request ${requestId}\n`);
-  return {
-    status,
-    headers: { 'content-type': HTML, 'content-security-policy': POLICY },
-    body: `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Access denied</title><style>body{font:1rem/1.5 system-ui;margin:4rem auto;max-width:32rem;padding:0 1rem}</style>
-<h1>Access denied</h1><p>You cannot use this application. If you think you should, give your administrator this number:</p>
-<p><code>${requestId}</code></p></html>\n`,
-  };
+  const way = signedIn ? '<a class="act" href="/cdn-cgi/access/logout">Sign out</a>' : '';
+  const body = page(
+    'Access denied',
+    `<p>You cannot use this application. If you think you should, give your administrator the number below.</p>
+${way}<p class="quiet">Request <code>${requestId}</code></p>`,
+  );
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
+  return { status, headers, body };
 }
 
 /** Unauthenticated, and not a navigation: a redirect would only confuse the caller. */
@@ -34,31 +56,6 @@ export function unauthenticated(host: string, requestId: string): Answer {
   return { ...answer, headers: { ...answer.headers, 'www-authenticate': `Bearer realm="${host}"` } };
 }
 
-export function redirect(location: string, cookies: readonly string[]): Answer {
-  return {
-    status: 302,
-    headers: { location, ...(cookies.length ? { 'set-cookie': cookies } : {}) },
-    body: '',
-  };
-}
-
-export function plain(status: number, body: string): Answer {
+function plain(status: number, body: string): Answer {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
-}
-
-/** A cookie for this host alone, out of reach of scripts unless the application asked otherwise. */
-export function cookie(
-  name: string,
-  value: string,
-  {
-    maxAge,
-    secure,
-    httpOnly = true,
-    sameSite = 'Lax',
-  }: { maxAge: number; secure: boolean; httpOnly?: boolean; sameSite?: string },
-): string {
-  const flags = [`Path=/`, `Max-Age=${maxAge}`, `SameSite=${sameSite}`];
-  if (httpOnly) flags.push('HttpOnly');
-  if (secure) flags.push('Secure');
-  return `${name}=${value}; ${flags.join('; ')}`;
 }

@@ -2,7 +2,7 @@ import { evaluate } from '../policy/evaluate.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import { isCurrent, parseRev } from '../protocol/rev.ts';
-import type { SessionState } from '../protocol/state.ts';
+import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import type { AccountState, Destination } from './state.ts';
 
 /** Why a request was admitted or not. A closed list: the log has it, the client never (design §5). */
@@ -15,6 +15,7 @@ export type Reason =
   | 'credential_of_another_application'
   | 'session_unknown'
   | 'revoked'
+  | 'provider_not_allowed'
   | 'policy_deny'
   | 'no_policy_matched'
   | 'application_unknown'
@@ -72,9 +73,16 @@ export function decide({ account, application }: Destination, token: SessionToke
   if (!account.revocations.stands(token.applicationRev, [subject]))
     return { verdict: 'sign_in', reason: 'revoked' };
   const { session } = standing;
+  if (!allowsProvider(application, session.provider_id))
+    return { verdict: 'sign_in', reason: 'provider_not_allowed' };
   const judged = evaluate(application.policies, { email: session.email });
   if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason };
   return { verdict: 'allow', reason: 'policy_allow', session };
+}
+
+/** Which providers may sign people in is asked again at every request, like the policy. */
+function allowsProvider({ allowed_idps: allowed }: ApplicationState, providerId: string): boolean {
+  return allowed.length === 0 || allowed.includes(providerId);
 }
 
 /** Whether a credential reads ahead of what this gate has applied: it must catch up before it judges. */

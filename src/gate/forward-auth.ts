@@ -1,26 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Cidr, contains, parseAddress } from '../kernel/address.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { equalInConstantTime, randomHex, randomSecret, sha256 } from '../kernel/crypto.ts';
-import {
-  type Answer,
-  BROWSER_COOKIE,
-  cookie,
-  denied,
-  redirect,
-  SESSION_COOKIE,
-  unauthenticated,
-} from './answers.ts';
+import { equalInConstantTime, randomHex } from '../kernel/crypto.ts';
+import { type Scheme, SESSION_COOKIE } from '../protocol/cookies.ts';
+import { type Answer, admitted, denied } from './answers.ts';
 import type { Assertions } from './assertions.ts';
 import { decide, type Reason, readsAhead, type Verdict } from './decide.ts';
 import { type Question, readForwardedQuestion } from './question.ts';
+import { signInAnswer } from './sign-in-answer.ts';
 import type { Destination, GateState } from './state.ts';
 import type { TokenVerifier } from './verify.ts';
 
 export const FORWARD_AUTH_PATH = '/portcullis/forward-auth';
 const SECRET_HEADER = 'x-portcullis-forward-auth-secret';
 const EDGE_PREFIX = '/cdn-cgi/access/';
-const BROWSER_SECONDS = 24 * 60 * 60;
 
 /** One line of the gate's log; never a credential, never a query. */
 export interface Decision {
@@ -37,17 +30,27 @@ export interface ForwardAuthOptions {
   readonly verifier: TokenVerifier;
   readonly assertions: Assertions;
   readonly clock: Clock;
-  readonly scheme: 'http' | 'https';
+  readonly scheme: Scheme;
   readonly trustedProxies: readonly Cidr[];
   readonly secret: string | null;
   /** The client's address, by the trusted proxies alone. */
   readonly addressOf: (request: IncomingMessage) => string;
   /** Resolves when everything committed for the account is in force in `state`. */
   readonly catchUp: (accountId: string) => Promise<void>;
-  /** Answers /cdn-cgi/access/… on an application's host: hand-off, sign-out, identity. */
-  readonly edge: (question: Question, destination: Destination, requestId: string) => Promise<Answer>;
+  /** Answers /cdn-cgi/access/… on the host of these applications: hand-off, sign-out. Never with a 2xx. */
+  readonly edge: (
+    question: Question,
+    destinations: readonly Destination[],
+    requestId: string,
+  ) => Promise<Answer>;
   readonly onDecision: (decision: Decision) => void;
   readonly onFault: (error: unknown, requestId: string) => void;
+}
+
+interface Exchange {
+  readonly question: Question;
+  readonly response: ServerResponse;
+  readonly requestId: string;
 }
 
 /**
@@ -60,57 +63,55 @@ export function createForwardAuth(options: ForwardAuthOptions) {
     if (request.url?.split('?', 1)[0] !== FORWARD_AUTH_PATH || !mayAsk(options, request)) return false;
     const requestId = randomHex(8);
     request.resume();
-    answer(options, request, requestId, response).catch((error: unknown) => {
-      options.onFault(error, requestId);
-      send(response, requestId, denied(null, 503, requestId));
-    });
+    answer(options, request, { response, requestId })
+      .catch((error: unknown) => {
+        send({ response, requestId }, denied(null, { status: 503, requestId }));
+        options.onFault(error, requestId);
+      })
+      // A log that cannot be written must not take the gate down.
+      .catch(() => response.destroy());
     return true;
   };
 }
 
+/** A proxy that was named by its address, or one that knows the secret; a wrong secret is never overlooked. */
 function mayAsk({ trustedProxies, secret }: ForwardAuthOptions, request: IncomingMessage): boolean {
-  const peer = parseAddress(request.socket.remoteAddress ?? '');
-  if (peer && contains(trustedProxies, peer)) return true;
   const sent = request.headers[SECRET_HEADER];
-  return secret !== null && typeof sent === 'string' && equalInConstantTime(sent, secret);
+  if (secret !== null && sent !== undefined) {
+    return typeof sent === 'string' && equalInConstantTime(sent, secret);
+  }
+  const peer = parseAddress(request.socket.remoteAddress ?? '');
+  return peer !== null && contains(trustedProxies, peer);
 }
 
 async function answer(
   options: ForwardAuthOptions,
   request: IncomingMessage,
-  requestId: string,
-  response: ServerResponse,
+  { response, requestId }: Omit<Exchange, 'question'>,
 ): Promise<void> {
   const reading = readForwardedQuestion(request, options.addressOf(request));
   if ('reason' in reading) {
-    note(options, requestId, { reason: reading.reason, verdict: 'deny' }, null, null);
-    return send(
-      response,
-      requestId,
-      denied(null, reading.reason === 'question_malformed' ? 400 : 403, requestId),
-    );
+    const { reason } = reading;
+    note(options, { question: null, requestId }, { verdict: 'deny', reason });
+    const status = reason === 'question_malformed' ? 400 : 403;
+    return send({ response, requestId }, denied(null, { status, requestId }));
   }
   const { question } = reading;
-  if (question.scheme !== options.scheme)
-    return refuse(options, { question, response, requestId }, 'scheme_mismatch');
+  const exchange = { question, response, requestId };
+  if (question.scheme !== options.scheme) return refuse(options, exchange, 'scheme_mismatch');
+  if (question.path.startsWith(EDGE_PREFIX)) return await askEdge(options, exchange);
   const destination = options.state.route(question.host, question.path);
-  if (question.path.startsWith(EDGE_PREFIX)) return await askEdge(options, { question, response, requestId });
-  if (!destination) return refuse(options, { question, response, requestId }, 'application_unknown');
-  await judge(options, { question, response, requestId }, destination);
-}
-
-interface Exchange {
-  readonly question: Question;
-  readonly response: ServerResponse;
-  readonly requestId: string;
+  if (!destination) return refuse(options, exchange, 'application_unknown');
+  await judge(options, exchange, destination);
 }
 
 async function askEdge(options: ForwardAuthOptions, exchange: Exchange): Promise<void> {
-  const { question, response, requestId } = exchange;
-  const destination =
-    options.state.route(question.host, question.path) ?? options.state.route(question.host, '/');
-  if (!destination) return refuse(options, exchange, 'application_unknown');
-  send(response, requestId, await options.edge(question, destination, requestId));
+  const { question, requestId } = exchange;
+  const destinations = options.state.destinationsOn(question.host);
+  if (destinations.length === 0) return refuse(options, exchange, 'application_unknown');
+  const said = await options.edge(question, destinations, requestId);
+  if (said.status < 300) throw new Error('a 2xx that is no admission would let the request through');
+  send(exchange, said);
 }
 
 /**
@@ -119,11 +120,13 @@ async function askEdge(options: ForwardAuthOptions, exchange: Exchange): Promise
  * between (schedule 12).
  */
 async function judge(options: ForwardAuthOptions, exchange: Exchange, found: Destination): Promise<void> {
-  const { question, response, requestId } = exchange;
+  const { question } = exchange;
   const credential = credentialOf(question);
-  if ('reason' in credential) return signIn(options, exchange, found, credential.reason);
+  if ('reason' in credential) return decline(options, exchange, found, credential);
   const token = await options.verifier.verify(credential.token, found.account);
-  if (!token) return signIn(options, exchange, found, 'credential_invalid');
+  if (!token) {
+    return decline(options, exchange, found, { verdict: 'sign_in', reason: 'credential_invalid' });
+  }
   if (readsAhead(found.account, token)) await options.catchUp(found.account.accountId);
   const first = decide(found, token, options.clock.now());
   if (first.verdict !== 'allow') return decline(options, exchange, found, first);
@@ -134,109 +137,59 @@ async function judge(options: ForwardAuthOptions, exchange: Exchange, found: Des
     return refuse(options, exchange, 'application_unknown');
   const verdict = decide(destination, token, options.clock.now());
   if (verdict.verdict !== 'allow') return decline(options, exchange, destination, verdict);
-  note(options, requestId, verdict, destination, question, verdict.session.user_id);
-  send(response, requestId, admitted(question, verdict.session.email, assertion));
+  note(options, exchange, verdict, { destination, userId: verdict.session.user_id });
+  send(exchange, admitted(question, verdict.session.email, assertion));
 }
 
-/** The one place from which a 200 comes. All identity headers, always; the session cookie taken out. */
-function admitted(question: Question, email: string, assertion: string): Answer {
-  return {
-    status: 200,
-    headers: {
-      // As UTF-8 bytes: node takes header text for Latin-1.
-      'cf-access-authenticated-user-email': Buffer.from(email).toString('latin1'),
-      'cf-access-jwt-assertion': assertion,
-      cookie: otherCookies(question),
-    },
-    body: '',
-  };
-}
-
-function otherCookies({ cookies }: Question): string {
-  const kept = [...cookies].filter(([name]) => name !== SESSION_COOKIE && name !== BROWSER_COOKIE);
-  return kept.flatMap(([name, values]) => values.map((value) => `${name}=${value}`)).join('; ');
-}
+type Refusal = Exclude<Verdict, { verdict: 'allow' }>;
 
 /** Exactly one credential: the cookie, or the header that programs send. */
-function credentialOf({ cookies, accessToken }: Question): { token: string } | { reason: Reason } {
+function credentialOf({ cookies, accessToken }: Question): { token: string } | Refusal {
   const sent = [...(cookies.get(SESSION_COOKIE) ?? []), ...(accessToken === null ? [] : [accessToken])];
-  if (sent.length > 1) return { reason: 'several_credentials' };
+  // Signing in would add another one, and send the browser round in circles.
+  if (sent.length > 1) return { verdict: 'deny', reason: 'several_credentials' };
   const [token] = sent;
-  return token ? { token } : { reason: 'no_credential' };
+  return token ? { token } : { verdict: 'sign_in', reason: 'no_credential' };
 }
 
+/** A request to a known application that is not admitted. */
 function decline(
   options: ForwardAuthOptions,
   exchange: Exchange,
   destination: Destination,
-  verdict: Verdict,
+  refusal: Refusal,
 ): void {
-  if (verdict.verdict === 'sign_in') {
-    signIn(options, exchange, destination, verdict.reason);
-    return;
-  }
-  note(options, exchange.requestId, verdict, destination, exchange.question);
-  send(exchange.response, exchange.requestId, denied(exchange.question, 403, exchange.requestId));
+  const { question, requestId } = exchange;
+  const { scheme } = options;
+  note(options, exchange, refusal, { destination });
+  const signedIn = refusal.reason !== 'several_credentials';
+  const said =
+    refusal.verdict === 'sign_in'
+      ? signInAnswer(question, destination, { scheme, requestId })
+      : denied(question, { status: 403, requestId, signedIn });
+  send(exchange, said);
 }
 
+/** A request that leads to no application. */
 function refuse(options: ForwardAuthOptions, exchange: Exchange, reason: Reason): void {
-  note(options, exchange.requestId, { verdict: 'deny', reason }, null, exchange.question);
-  send(exchange.response, exchange.requestId, denied(exchange.question, 403, exchange.requestId));
-}
-
-/** Sign-in: a redirect to the team domain for a navigation, 401 for anything else. */
-function signIn(
-  options: ForwardAuthOptions,
-  exchange: Exchange,
-  destination: Destination,
-  reason: Reason,
-): void {
-  const { question, response, requestId } = exchange;
-  note(options, requestId, { verdict: 'sign_in', reason }, destination, question);
-  if (!question.navigation) {
-    send(response, requestId, unauthenticated(question.host, requestId));
-    return;
-  }
-  const known = question.cookies.get(BROWSER_COOKIE)?.[0];
-  const browser = known && /^[\w-]{43}$/.test(known) ? known : randomSecret();
-  const secure = options.scheme === 'https';
-  send(
-    response,
-    requestId,
-    redirect(loginUrl(options.scheme, question, destination, sha256(browser)), [
-      cookie(BROWSER_COOKIE, browser, { maxAge: BROWSER_SECONDS, secure }),
-    ]),
-  );
-}
-
-/** Where a person signs in for an application; `nonce` ties the way back to this browser. */
-function loginUrl(
-  scheme: string,
-  { host, target }: Question,
-  { account, application }: Destination,
-  nonce: string,
-) {
-  const team = account.organization?.auth_domain ?? '';
-  const query = new URLSearchParams({ kid: application.aud, redirect_url: target, nonce });
-  return `${scheme}://${team}/cdn-cgi/access/login/${host}?${query}`;
+  const { question, requestId } = exchange;
+  note(options, exchange, { verdict: 'deny', reason });
+  send(exchange, denied(question, { status: 403, requestId }));
 }
 
 function note(
-  options: ForwardAuthOptions,
-  requestId: string,
-  { verdict, reason }: { verdict: Verdict['verdict']; reason: Reason },
-  destination: Destination | null,
-  question: Question | null,
-  userId: string | null = null,
+  { onDecision }: ForwardAuthOptions,
+  { question, requestId }: { question: Question | null; requestId: string },
+  { verdict, reason }: Pick<Verdict, 'verdict' | 'reason'>,
+  { destination, userId = null }: { destination?: Destination; userId?: string | null } = {},
 ): void {
   const applicationId = destination?.application.id ?? null;
-  options.onDecision({ requestId, verdict, reason, host: question?.host ?? null, applicationId, userId });
+  onDecision({ requestId, verdict, reason, host: question?.host ?? null, applicationId, userId });
 }
 
-function send(response: ServerResponse, requestId: string, { status, headers, body }: Answer): void {
+/** Headers and status are written in one call: if one header cannot be sent, none of them is. */
+function send({ response, requestId }: Omit<Exchange, 'question'>, { status, headers, body }: Answer): void {
   if (response.headersSent || response.destroyed) return;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value as string | string[]);
-  response.setHeader('x-request-id', requestId);
-  response.setHeader('cache-control', 'no-store');
-  response.writeHead(status).end(body);
+  const lines = { ...headers, 'x-request-id': requestId, 'cache-control': 'no-store' };
+  response.writeHead(status, lines as Record<string, string | string[]>).end(body);
 }

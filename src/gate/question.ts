@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { normalisePath } from '../kernel/path.ts';
+import { type Cookies, readCookies, type Scheme } from '../protocol/cookies.ts';
 import type { Reason } from './decide.ts';
 
 /** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
@@ -10,10 +11,12 @@ export interface Question {
   /** As the client sent it, query included: where to return after sign-in. */
   readonly target: string;
   readonly method: string;
-  readonly scheme: 'http' | 'https';
+  readonly scheme: Scheme;
   /** A browser navigating, which a redirect can help; anything else is told 401. */
   readonly navigation: boolean;
-  readonly cookies: ReadonlyMap<string, readonly string[]>;
+  /** Whether a page of another site sent the browser here, as far as the browser says. */
+  readonly crossSite: boolean;
+  readonly cookies: Cookies;
   readonly accessToken: string | null;
   /** The client's address, as the trusted proxies tell it. */
   readonly ip: string;
@@ -37,7 +40,7 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
   if (!isComplete || repeats(headers, 'cookie') || repeats(headers, 'cf-access-token')) {
     return { reason: 'question_malformed' };
   }
-  const normalised = normalisePath(target.split('?', 1)[0] ?? '');
+  const normalised = normalisePath(target);
   if ('refused' in normalised) return { reason: 'path_ambiguous' };
   return {
     question: {
@@ -47,6 +50,7 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
       method,
       scheme,
       navigation: isNavigation(headers, method),
+      crossSite: single(headers, 'sec-fetch-site') === 'cross-site',
       cookies: readCookies(single(headers, 'cookie') ?? ''),
       accessToken: single(headers, 'cf-access-token') ?? null,
       ip,
@@ -80,7 +84,7 @@ function isMethod(text: string | undefined): text is string {
   return text !== undefined && /^[A-Z]{1,32}$/.test(text);
 }
 
-function isScheme(text: string | undefined): text is 'http' | 'https' {
+function isScheme(text: string | undefined): text is Scheme {
   return text === 'http' || text === 'https';
 }
 
@@ -99,17 +103,4 @@ function isNavigation(headers: Headers, method: string): boolean {
   const mode = single(headers, 'sec-fetch-mode');
   if (mode !== undefined) return mode === 'navigate';
   return single(headers, 'accept')?.includes('text/html') === true;
-}
-
-/** Every value of every cookie name: a name that comes twice must be seen twice. */
-export function readCookies(header: string): Map<string, string[]> {
-  const cookies = new Map<string, string[]>();
-  for (const part of header.split(';')) {
-    const equals = part.indexOf('=');
-    if (equals < 1) continue;
-    const name = part.slice(0, equals).trim();
-    const value = part.slice(equals + 1).trim();
-    cookies.set(name, [...(cookies.get(name) ?? []), value]);
-  }
-  return cookies;
 }

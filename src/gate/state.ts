@@ -41,6 +41,8 @@ export interface GateState {
   route(host: string, path: string): Destination | null;
   /** Whether any application has a destination on this host. */
   isApplicationHost(host: string): boolean;
+  /** Every destination on this host, whatever its path; a destination's port counts if given. */
+  destinationsOn(host: string): readonly Destination[];
   account(accountId: string): AccountState | null;
   /** The account whose team domain this host is. */
   accountOfTeamDomain(host: string): AccountState | null;
@@ -114,6 +116,8 @@ export function createGateState(): GateState {
       return findRoute(hosts.get(host), path) ?? findRoute(hosts.get(withoutPort(host)), path);
     },
     isApplicationHost: (host) => hosts.has(host) || hosts.has(withoutPort(host)),
+    destinationsOn: (host) =>
+      [...new Set([host, withoutPort(host)])].flatMap((name) => hosts.get(name) ?? []),
     account: (accountId) => accounts.get(accountId) ?? null,
     accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
   };

@@ -15,7 +15,13 @@ export function timestamp(milliseconds: number): string {
 export function parseTimestamp(text: string): number | null {
   if (!RFC_3339.test(text)) return null;
   const milliseconds = Date.parse(text);
-  return Number.isNaN(milliseconds) ? null : milliseconds;
+  return Number.isNaN(milliseconds) || !isDay(text.slice(0, 10)) ? null : milliseconds;
+}
+
+/** Date.parse takes the thirtieth of February for the second of March. */
+function isDay(date: string): boolean {
+  const [year = 0, month = 0, day = 0] = date.split('-').map(Number);
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;

@@ -26,6 +26,11 @@ function isPosition(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** Whether both numbers are what they should be: a driver's string, NaN or nothing at all must not be compared. */
+export function isRev({ epoch, position }: Rev): boolean {
+  return isPosition(epoch) && isPosition(position);
+}
+
 /** The state of an account's feed: nothing below the floor is accepted, nothing beyond the head known. */
 export interface Head extends Rev {
   readonly floor: number;
@@ -37,8 +42,9 @@ export interface Head extends Rev {
  */
 export function isCurrent(rev: Rev, head: Head): boolean {
   return (
-    isPosition(rev.epoch) &&
-    isPosition(rev.position) &&
+    isRev(rev) &&
+    isRev(head) &&
+    isPosition(head.floor) &&
     rev.epoch === head.epoch &&
     rev.position >= head.floor &&
     rev.position <= head.position
@@ -49,9 +55,6 @@ export function isCurrent(rev: Rev, head: Head): boolean {
 export function survives(rev: Rev, revokedAt: Rev | null | undefined): boolean {
   if (!revokedAt) return true;
   return (
-    rev.epoch === revokedAt.epoch &&
-    isPosition(rev.position) &&
-    isPosition(revokedAt.position) &&
-    rev.position >= revokedAt.position
+    isRev(rev) && isRev(revokedAt) && rev.epoch === revokedAt.epoch && rev.position >= revokedAt.position
   );
 }

@@ -1,5 +1,5 @@
 import type { Subject } from './feed.ts';
-import { type Head, isCurrent, type Rev, survives } from './rev.ts';
+import { type Head, isCurrent, isRev, type Rev, survives } from './rev.ts';
 
 /**
  * The newest revocation of each subject of one account, in memory: what every decision is checked against.
@@ -21,6 +21,7 @@ export function createRevocationIndex(start: Head): RevocationIndex {
   let head = start;
 
   const advance = (at: Rev) => {
+    refuseOdd(at);
     if (at.epoch === head.epoch && at.position > head.position) head = { ...head, position: at.position };
   };
 
@@ -32,6 +33,7 @@ export function createRevocationIndex(start: Head): RevocationIndex {
       return newest.size;
     },
     apply(at, subjects) {
+      refuseOdd(at);
       for (const subject of subjects) {
         const key = keyOf(subject);
         const known = newest.get(key);
@@ -45,6 +47,11 @@ export function createRevocationIndex(start: Head): RevocationIndex {
     stands: (rev, subjects) =>
       isCurrent(rev, head) && subjects.every((subject) => survives(rev, newest.get(keyOf(subject)))),
   };
+}
+
+/** Compared with anything, an odd position is never the newer one: the revocation would be lost in silence. */
+function refuseOdd(at: Rev): void {
+  if (!isRev(at)) throw new TypeError('a feed entry without a position');
 }
 
 function keyOf(subject: Subject): string {

@@ -7,7 +7,10 @@ import { createForwardAuth, type Decision, type ForwardAuthOptions } from '../ga
 import type { AccountState, GateState } from '../gate/state.ts';
 import type { TokenVerifier } from '../gate/verify.ts';
 import type { Clock } from '../kernel/clock.ts';
-import type { Directory, Team } from '../sign-in/service.ts';
+import type { Directory, Team } from '../sign-in/directory.ts';
+import { createEdge } from '../sign-in/edge.ts';
+import type { SignInRefused } from '../sign-in/refused.ts';
+import type { SignIn } from '../sign-in/service.ts';
 
 /** What sign-in asks of the gate, answered from the gate's memory. */
 export function createDirectory(state: GateState, verifier: TokenVerifier, clock: Clock): Directory {
@@ -21,7 +24,7 @@ export function createDirectory(state: GateState, verifier: TokenVerifier, clock
       const account = state.account(of.accountId);
       const verified = account ? await verifier.verify(token, account) : null;
       if (!account || !verified || verified.type !== of.type) return null;
-      if (of.type === 'app' && verified.audience !== of.audience) return null;
+      if (of.type === 'app' && !of.audiences.includes(verified.audience)) return null;
       const standing = standingSession(account, verified, clock.now());
       return 'session' in standing ? standing.session : null;
     },
@@ -35,6 +38,22 @@ export function teamOf(state: GateState, host: string): Team | null {
 
 export function toTeam(account: AccountState | null): Team | null {
   return account?.organization ? { accountId: account.accountId, organization: account.organization } : null;
+}
+
+/** Requests below /cdn-cgi/access on an application's host, which forward-auth brings. */
+export function createGateEdge(
+  signIn: SignIn,
+  onRefused: (refused: SignInRefused, requestId: string) => void,
+): ForwardAuthOptions['edge'] {
+  const edge = createEdge(signIn, onRefused);
+  return async (question, destinations, requestId) => {
+    // A host belongs to one account.
+    const team = toTeam(destinations[0]?.account ?? null);
+    if (!team) throw new Error('an application of an account without an organization');
+    const { host, path, target, cookies, crossSite, ip } = question;
+    const applications = destinations.map(({ application }) => application);
+    return await edge({ team, applications, host, path, target, cookies, crossSite, ip, requestId });
+  };
 }
 
 /** The gate's HTTP side: forward-auth, and hosts of applications, which never reach anything else of ours. */

@@ -1,38 +1,26 @@
-import type { ApplicationState } from '../protocol/state.ts';
-import { SESSION_COOKIE } from './cookies.ts';
-import { CONTENT_POLICY, refusedPage } from './pages.ts';
+import { browserCookie, cookieHeader, onlyCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
+import type { ApplicationState, SessionState } from '../protocol/state.ts';
+import { type Answer, html, json, notFound, redirect } from './answers.ts';
+import { refusedPage } from './pages.ts';
 import { SignInRefused } from './refused.ts';
-import type { SignIn, Team } from './service.ts';
+import { type AccessRequest, PREFIX, parameter } from './request.ts';
+import type { SignIn } from './service.ts';
 
-/** A request below /cdn-cgi/access on an application's host, whoever brought it here. */
-export interface EdgeRequest {
-  readonly team: Team;
-  readonly application: ApplicationState;
+/** A request below /cdn-cgi/access on the host of applications. */
+export interface EdgeRequest extends AccessRequest {
   readonly host: string;
   readonly path: string;
-  /** Path and query as the client sent them. */
-  readonly target: string;
-  readonly cookies: ReadonlyMap<string, readonly string[]>;
-  readonly ip: string;
-  readonly requestId: string;
+  /** Every application that has a destination on this host: they share its cookies. */
+  readonly applications: readonly ApplicationState[];
 }
-
-export interface EdgeAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  readonly body: string;
-}
-
-/** The secret that ties the way back to the browser that asked; set by the gate's redirect to sign-in. */
-const BROWSER_COOKIE = 'CF_AppSession';
-const PREFIX = '/cdn-cgi/access';
 
 /**
  * The endpoints of an application's host (reference §5): `authorized` redeems the one-time code, `logout` ends
- * the session everywhere, `get-identity` tells who is signed in.
+ * the session everywhere, `get-identity` tells who is signed in. Never a 2xx: behind forward-auth that would
+ * let the request through to the application.
  */
 export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, requestId: string) => void) {
-  return async function edge(request: EdgeRequest): Promise<EdgeAnswer> {
+  return async function edge(request: EdgeRequest): Promise<Answer> {
     try {
       switch (request.path) {
         case `${PREFIX}/authorized`:
@@ -40,9 +28,9 @@ export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, r
         case `${PREFIX}/logout`:
           return await logout(signIn, request);
         case `${PREFIX}/get-identity`:
-          return await identity(signIn, request);
+          return await getIdentity(signIn, request);
         default:
-          return { status: 404, headers: { 'content-type': 'text/plain' }, body: 'Not found\n' };
+          return notFound();
       }
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
@@ -52,71 +40,43 @@ export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, r
   };
 }
 
-async function authorized(signIn: SignIn, request: EdgeRequest): Promise<EdgeAnswer> {
-  const code = new URL(request.target, 'http://host').searchParams.get('code');
-  const browser = only(request, BROWSER_COOKIE);
+async function authorized(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
+  const { team, applications, host, cookies } = request;
+  const { scheme } = signIn;
+  const code = parameter(request, 'code');
+  const browser = onlyCookie(cookies, browserCookie(scheme));
   if (!code || !browser) throw new SignInRefused('hand_off_invalid');
-  const { team, application } = request;
-  const { token, returnTo, seconds } = await signIn.redeem(team, { code, browser, application });
+  const redeemed = await signIn.redeem(team, { code, browser, applications });
+  const { http_only_cookie: httpOnly, same_site_cookie: sameSite } = redeemed.application;
+  const flags = { maxAge: redeemed.seconds, secure: scheme === 'https', httpOnly, sameSite };
   // An absolute address: a path that begins with two slashes would lead to another host.
-  const location = `${signIn.scheme}://${request.host}${returnTo}`;
-  const cookie = sessionCookie(token, seconds, { secure: signIn.scheme === 'https', application });
-  return { status: 302, headers: { location, 'set-cookie': [cookie] }, body: '' };
+  const location = `${scheme}://${host}${redeemed.returnTo}`;
+  return redirect(location, [cookieHeader(SESSION_COOKIE, redeemed.token, flags)]);
 }
 
-async function logout(signIn: SignIn, request: EdgeRequest): Promise<EdgeAnswer> {
+/** The team domain has the last word: it asks, if a page of another site wants the person signed out. */
+async function logout(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
+  const location = `${signIn.issuerOf(request.team)}${PREFIX}/logout`;
+  if (request.crossSite) return redirect(location);
   const session = await sessionOf(signIn, request);
   if (session) await signIn.end(request.team, session, request.ip);
-  const { application } = request;
-  const cookie = sessionCookie('', 0, { secure: signIn.scheme === 'https', application });
-  const location = `${signIn.issuerOf(request.team)}${PREFIX}/logout`;
-  return { status: 302, headers: { location, 'set-cookie': [cookie] }, body: '' };
+  const flags = { maxAge: 0, secure: signIn.scheme === 'https' };
+  return redirect(location, [cookieHeader(SESSION_COOKIE, '', flags)]);
 }
 
-async function identity(signIn: SignIn, request: EdgeRequest): Promise<EdgeAnswer> {
-  if (!only(request, SESSION_COOKIE)) return json(400, { err: 'no app token set' });
+async function getIdentity(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
+  if (!onlyCookie(request.cookies, SESSION_COOKIE)) return json(400, { err: 'no app token set' });
   const session = await sessionOf(signIn, request);
-  const known = session ? await signIn.identity(request.team, session) : null;
-  return known ? json(200, known) : json(401, { err: 'the session has ended' });
+  if (!session) return json(401, { err: 'the session has ended' });
+  return redirect(`${signIn.issuerOf(request.team)}${PREFIX}/get-identity`);
 }
 
-async function sessionOf(signIn: SignIn, request: EdgeRequest) {
-  const token = only(request, SESSION_COOKIE);
-  if (!token) return null;
-  const of = { accountId: request.team.accountId, type: 'app', audience: request.application.aud } as const;
-  return await signIn.directory.session(token, of);
-}
-
-/** The value of a cookie that came exactly once. */
-function only({ cookies }: EdgeRequest, name: string): string | null {
-  const values = cookies.get(name);
-  return values?.length === 1 ? (values[0] ?? null) : null;
-}
-
-function sessionCookie(
-  token: string,
-  seconds: number,
-  { secure, application }: { secure: boolean; application: ApplicationState },
-): string {
-  const sameSite = application.same_site_cookie ?? 'lax';
-  const flags = [
-    'Path=/',
-    `Max-Age=${seconds}`,
-    `SameSite=${sameSite[0]?.toUpperCase()}${sameSite.slice(1)}`,
-  ];
-  if (application.http_only_cookie) flags.push('HttpOnly');
-  if (secure) flags.push('Secure');
-  return `${SESSION_COOKIE}=${token}; ${flags.join('; ')}`;
-}
-
-function html(status: number, body: string): EdgeAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': CONTENT_POLICY },
-    body,
-  };
-}
-
-function json(status: number, value: object): EdgeAnswer {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+async function sessionOf(
+  { directory }: SignIn,
+  { team, applications, cookies }: EdgeRequest,
+): Promise<SessionState | null> {
+  const token = onlyCookie(cookies, SESSION_COOKIE);
+  if (token === null) return null;
+  const audiences = applications.map(({ aud }) => aud);
+  return await directory.session(token, { accountId: team.accountId, type: 'app', audiences });
 }

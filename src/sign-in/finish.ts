@@ -1,14 +1,14 @@
 import type { SeenIdentity } from '../access/users/sessions.ts';
 import { admitUser, recordSignIn } from '../access/users/users.ts';
 import type { Tx } from '../database/database.ts';
-import type { IdentityRow, SignInStateRow } from '../database/tables.ts';
-import { MINUTE, timestamp } from '../kernel/clock.ts';
+import type { IdentityRow, SignInStateRow, UserRow } from '../database/tables.ts';
+import { SECOND, timestamp } from '../kernel/clock.ts';
 import { emailDomain, normaliseEmail } from '../kernel/email.ts';
 import { newSessionNonce, newUuid } from '../kernel/ids.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import type { Head } from '../protocol/rev.ts';
 import type { Change } from '../removal/act.ts';
-import { beginMint, parentStands } from '../removal/mint.ts';
+import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
 import { revOf, sessionItem, subjectsOf } from './lineage.ts';
 import { SignInRefused } from './refused.ts';
 import {
@@ -28,7 +28,7 @@ export interface ProvenIdentity {
   readonly email: string | null;
   readonly emailVerified: boolean | null;
   readonly name: string | null;
-  /** Seconds since the epoch. */
+  /** When the provider last authenticated the person: seconds since the epoch, by our clock. */
   readonly authTime: number | null;
 }
 
@@ -50,8 +50,8 @@ export interface FinishedSignIn {
   readonly applicationId: string | null;
 }
 
-/** A person's clock and the provider's may differ by this much when a fresh sign-in is demanded. */
-const SKEW = MINUTE;
+/** Providers tell times in whole seconds, cut off. */
+const ROUNDING = SECOND;
 
 /**
  * Mints the session of a sign-in (design §4.3): reading first, then the rows, then the question whether the
@@ -81,7 +81,9 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
     now: timestamp(input.now),
   });
   await refuseSuperseded(tx, { state, head, subjects: [{ type: 'user', id: user.id }] });
-  refuseStale(user.reauthenticate === 1, state, input.proven);
+  // A provider that was pointed elsewhere says nothing of this person.
+  const ofPerson = subjects.filter(({ type }) => type !== 'provider');
+  refuseStale(await mustProve(tx, user, ofPerson), state, input.proven);
   const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
   if (linked.user_id !== user.id) throw new SignInRefused('email_changed');
   const seen = seenIdentity(input, { state, userId: user.id, email });
@@ -128,15 +130,25 @@ async function refuseSuperseded(
   }
 }
 
+/** Whether this is the first sign-in after a revocation: of the user, or of one with this e-mail who was deleted. */
+async function mustProve(
+  tx: Tx,
+  user: Pick<UserRow, 'account_id' | 'reauthenticate' | 'last_successful_login'>,
+  subjects: readonly Subject[],
+): Promise<boolean> {
+  if (user.reauthenticate === 1) return true;
+  return user.last_successful_login === null && (await wereRevoked(tx, user.account_id, subjects));
+}
+
 /**
  * After a revocation the provider's own session must not sign the browser in again by itself: the first
  * sign-in asks for a fresh login and is held to it by `auth_time` (schedule 22).
  */
-function refuseStale(mustProve: boolean, state: SignInStateRow, proven: ProvenIdentity): void {
-  if (!mustProve) return;
+function refuseStale(isFirst: boolean, state: SignInStateRow, proven: ProvenIdentity): void {
+  if (!isFirst) return;
   if (state.fresh_login !== 1) throw new SignInRefused('reauthenticate');
-  const asked = Date.parse(state.created_at) - SKEW;
-  if (proven.authTime === null || proven.authTime * 1000 < asked)
+  const asked = Date.parse(state.created_at) - ROUNDING;
+  if (proven.authTime === null || !(proven.authTime * 1000 >= asked))
     throw new SignInRefused('not_reauthenticated');
 }
 

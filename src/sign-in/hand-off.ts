@@ -1,4 +1,5 @@
-import type { Snapshot, Tx } from '../database/database.ts';
+import type { Tx } from '../database/database.ts';
+import type { HandOffRow } from '../database/tables.ts';
 import { timestamp } from '../kernel/clock.ts';
 import { equalInConstantTime, randomSecret, sha256 } from '../kernel/crypto.ts';
 import type { TokenClaims } from '../protocol/claims.ts';
@@ -7,7 +8,15 @@ import { toClaim } from '../protocol/rev.ts';
 import { beginMint, parentStands } from '../removal/mint.ts';
 import { revOf, subjectsOf } from './lineage.ts';
 import { SignInRefused } from './refused.ts';
-import { findLineage, insertHandOff, noteApplication, type SessionLineage, takeHandOff } from './store.ts';
+import {
+  findHandOff,
+  insertHandOff,
+  lockApplication,
+  lockLineage,
+  noteApplication,
+  type SessionLineage,
+  takeHandOff,
+} from './store.ts';
 
 /** The code is on its way through one redirect. */
 const HAND_OFF_FOR = 60_000;
@@ -29,6 +38,8 @@ export interface HandOffInput {
 export async function createHandOff(tx: Tx, input: HandOffInput): Promise<string> {
   const head = await beginMint(tx, input.accountId);
   const session = await standing(tx, input, head);
+  if (!(await lockApplication(tx, input.accountId, input.applicationId)))
+    throw new SignInRefused('hand_off_invalid');
   const code = randomSecret();
   const row = {
     id: sha256(code),
@@ -53,41 +64,60 @@ export interface Redeemed {
   readonly returnTo: string;
 }
 
-/** Redeems a code once, in the browser it was made for, if its lineage and the application still stand. */
+/**
+ * Redeems a code once, in the browser it was made for, if its lineage and the application still stand. What the
+ * code hangs on is locked before the code itself, in the order of a removal, so that neither is in the other's way.
+ */
 export async function redeemHandOff(
   tx: Tx,
   input: { accountId: string; code: string; browserHash: string; now: number },
 ): Promise<Redeemed> {
-  const head = await beginMint(tx, input.accountId);
-  const taken = await takeHandOff(tx, sha256(input.code));
-  if (!taken || taken.account_id !== input.accountId || taken.expires_at <= timestamp(input.now)) {
-    throw new SignInRefused('hand_off_invalid');
-  }
-  if (!equalInConstantTime(taken.browser_hash, input.browserHash))
-    throw new SignInRefused('hand_off_invalid');
-  const session = await standing(tx, { ...input, sessionNonce: taken.session_nonce }, head);
-  const applicationRev = { epoch: taken.epoch, position: taken.application_position };
-  const application = { type: 'application' as const, id: taken.application_id };
-  const stands = { accountId: input.accountId, rev: applicationRev, head, subjects: [application] };
-  if (!(await parentStands(tx, stands))) throw new SignInRefused('superseded');
+  const { accountId } = input;
+  const head = await beginMint(tx, accountId);
+  const found = await usableHandOff(tx, input);
+  const session = await standing(tx, { ...input, sessionNonce: found.session_nonce }, head);
+  const exists = await lockApplication(tx, accountId, found.application_id);
+  if (!exists || !(await takeHandOff(tx, found.id))) throw new SignInRefused('hand_off_invalid');
+  const applicationRev = { epoch: found.epoch, position: found.application_position };
+  const application = { type: 'application' as const, id: found.application_id };
+  if (!(await parentStands(tx, { accountId, rev: applicationRev, head, subjects: [application] })))
+    throw new SignInRefused('superseded');
   await noteApplication(tx, {
     session_nonce: session.nonce,
-    application_id: taken.application_id,
+    application_id: found.application_id,
     at: timestamp(input.now),
   });
-  return { session, applicationId: taken.application_id, applicationRev, returnTo: taken.return_to };
+  return { session, applicationId: found.application_id, applicationRev, returnTo: found.return_to };
+}
+
+async function usableHandOff(
+  tx: Tx,
+  {
+    accountId,
+    code,
+    browserHash,
+    now,
+  }: { accountId: string; code: string; browserHash: string; now: number },
+): Promise<HandOffRow> {
+  const found = await findHandOff(tx, sha256(code));
+  const isUsable =
+    found?.account_id === accountId &&
+    found.expires_at > timestamp(now) &&
+    equalInConstantTime(found.browser_hash, browserHash);
+  if (!found || !isUsable) throw new SignInRefused('hand_off_invalid');
+  return found;
 }
 
 /** The session, if it exists, has not expired and its lineage stands at this reading. */
 async function standing(
-  snapshot: Snapshot,
+  tx: Tx,
   { accountId, sessionNonce, now }: { accountId: string; sessionNonce: string; now: number },
   head: Head,
 ): Promise<SessionLineage> {
-  const session = await findLineage(snapshot, accountId, sessionNonce);
+  const session = await lockLineage(tx, accountId, sessionNonce);
   if (!session || session.expires_at <= timestamp(now)) throw new SignInRefused('session_ended');
   const parent = { accountId, rev: revOf(session), head, subjects: subjectsOf(session) };
-  if (!(await parentStands(snapshot, parent))) throw new SignInRefused('session_ended');
+  if (!(await parentStands(tx, parent))) throw new SignInRefused('session_ended');
   return session;
 }
 

@@ -1,4 +1,5 @@
 import type { OidcProvider } from '../access/identity-providers/identity-providers.ts';
+import { fetchOutbound } from '../access/identity-providers/outbound.ts';
 import type { ProvenIdentity } from './finish.ts';
 import { SignInRefused } from './refused.ts';
 import type { StartedSignIn } from './start.ts';
@@ -38,7 +39,7 @@ export async function authorizationUrl(
  */
 export async function proveIdentity(
   provider: OidcProvider,
-  callback: { url: URL; state: string; nonce: string; verifier: string },
+  callback: { url: URL; state: string; nonce: string; verifier: string; now: () => number },
 ): Promise<ProvenIdentity> {
   const client = await load();
   const configuration = configure(client, provider);
@@ -49,7 +50,7 @@ export async function proveIdentity(
       pkceCodeVerifier: callback.verifier,
       idTokenExpected: true,
     });
-    return readClaims(provider, tokens.claims() ?? {});
+    return readClaims(provider, tokens.claims() ?? {}, callback.now());
   } catch (error) {
     if (error instanceof SignInRefused) throw error;
     throw new SignInRefused(reasonOf(client, error), { cause: error });
@@ -70,27 +71,56 @@ function configure(client: OpenIdClient, provider: OidcProvider) {
     client.ClientSecretPost(provider.clientSecret),
   );
   configuration.timeout = TIMEOUT_SECONDS;
+  configuration[client.customFetch] = fetchOutbound;
   client.enableNonRepudiationChecks(configuration);
   // Only a provider on loopback may have http endpoints; creation refuses any other (decisions, Applications).
   if (provider.tokenUrl.startsWith('http:')) client.allowInsecureRequests(configuration);
   return configuration;
 }
 
-function readClaims(provider: OidcProvider, claims: Readonly<Record<string, unknown>>): ProvenIdentity {
-  const { iss, sub, name, email_verified: verified, auth_time: authTime } = claims;
+function readClaims(
+  provider: OidcProvider,
+  claims: Readonly<Record<string, unknown>>,
+  now: number,
+): ProvenIdentity {
+  const { iss, sub, name, email_verified: verified } = claims;
   const email = claims[provider.emailClaim];
-  if (typeof iss !== 'string' || typeof sub !== 'string' || sub === '') {
-    throw new SignInRefused('provider_answer_invalid');
-  }
+  if (typeof iss !== 'string' || !isSubject(sub)) throw new SignInRefused('provider_answer_invalid');
   return {
     issuer: iss,
     subject: sub,
     email: typeof email === 'string' ? email : null,
     // Some providers send the text "false"; whatever is not plainly true or absent counts as unverified.
     emailVerified: verified === undefined ? null : verified === true || verified === 'true',
-    name: typeof name === 'string' ? name.slice(0, 320) : null,
-    authTime: typeof authTime === 'number' ? authTime : null,
+    name: typeof name === 'string' ? readName(name) : null,
+    authTime: authTimeHere(claims, now),
   };
+}
+
+/** OpenID Connect Core §2: at most 255 characters. What a database could not keep as it is, is refused. */
+function isSubject(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub.length <= 255 && sub.isWellFormed() && /^\P{Cc}+$/u.test(sub);
+}
+
+function readName(name: string): string {
+  return name
+    .slice(0, 320)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}/gu, ' ')
+    .trim();
+}
+
+/** Clocks that differ by more are wrong, and not believed. */
+const MOST_SKEW_SECONDS = 60;
+
+/**
+ * `auth_time` by our clock, in seconds. How far the provider's differs is told by the `iat` of the same token,
+ * which was made a moment ago: a login that is older than the question is then known as such by the second.
+ */
+function authTimeHere({ auth_time: at, iat }: Readonly<Record<string, unknown>>, now: number): number | null {
+  if (typeof at !== 'number' || typeof iat !== 'number') return null;
+  const skew = now / 1000 - iat;
+  return at + Math.min(Math.max(skew, -MOST_SKEW_SECONDS), MOST_SKEW_SECONDS);
 }
 
 function reasonOf(client: OpenIdClient, error: unknown) {

@@ -3,6 +3,7 @@
  * only what the person can act on.
  */
 export type RefusedReason =
+  | 'destination_unknown'
   | 'state_unknown'
   | 'state_expired'
   | 'state_of_another_browser'

@@ -1,4 +1,4 @@
-import type { Snapshot, Tx } from '../database/database.ts';
+import { forKeyShare, type Snapshot, type Tx } from '../database/database.ts';
 import type { HandOffRow, IdentityRow, SessionRow, SignInStateRow } from '../database/tables.ts';
 
 export async function insertState(tx: Tx, state: SignInStateRow): Promise<void> {
@@ -87,6 +87,22 @@ export async function findLineage(
   return row ?? null;
 }
 
+/** The same for a mint: whoever ends the session waits for it, or is waited for. */
+export async function lockLineage(tx: Tx, accountId: string, nonce: string): Promise<SessionLineage | null> {
+  const select = selectLineages(tx, accountId).where('sessions.nonce', '=', nonce);
+  return (await forKeyShare(tx, select, 'sessions').executeTakeFirst()) ?? null;
+}
+
+/** Whether the application exists; it cannot be deleted until the transaction ends. */
+export async function lockApplication(tx: Tx, accountId: string, id: string): Promise<boolean> {
+  const select = tx.query
+    .selectFrom('applications')
+    .select('id')
+    .where('account_id', '=', accountId)
+    .where('id', '=', id);
+  return (await forKeyShare(tx, select, 'applications').executeTakeFirst()) !== undefined;
+}
+
 /** Every session of the account that has not expired, for a gate's snapshot. */
 export async function listLineages(
   snapshot: Snapshot,
@@ -111,11 +127,14 @@ export async function insertHandOff(tx: Tx, handOff: HandOffRow, now: string): P
   await tx.query.insertInto('hand_offs').values(handOff).execute();
 }
 
+export async function findHandOff(tx: Tx, id: string): Promise<HandOffRow | null> {
+  return (await tx.query.selectFrom('hand_offs').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
 /** Takes the hand-off out: it works once. */
-export async function takeHandOff(tx: Tx, id: string): Promise<HandOffRow | null> {
-  return (
-    (await tx.query.deleteFrom('hand_offs').where('id', '=', id).returningAll().executeTakeFirst()) ?? null
-  );
+export async function takeHandOff(tx: Tx, id: string): Promise<boolean> {
+  const taken = await tx.query.deleteFrom('hand_offs').where('id', '=', id).executeTakeFirst();
+  return taken.numDeletedRows > 0n;
 }
 
 export async function noteApplication(

@@ -14,7 +14,6 @@ import {
   type Place,
   type PresentedApplication,
   presentApplication,
-  settingsOf,
 } from './applications.ts';
 import { hostnameOf, zoneNamesOver } from './destinations.ts';
 import { embeddedRows } from './embedded-policies.ts';
@@ -65,13 +64,13 @@ export async function createApplication(
   await insertApplication(tx, row);
   await putDestinations(tx, row, read.destinations);
   await putPolicies(tx, { row, read, existing: [], now });
-  return await written(tx, row, { action: 'application.create', isNarrower: false });
+  return await written(tx, row, 'application.create');
 }
 
 /**
- * Replaces the settings and, if given, the policies. The AUD tag stays for the application's life. Where fewer
- * identity providers are allowed than before, every token for it ends: one that came through another is not told
- * apart, and a session that may stay gets a new one by itself.
+ * Replaces the settings and, if given, the policies. The AUD tag stays for the application's life. Who may not use
+ * it any more is refused at the next request, since a gate asks for policy and provider each time; the others keep
+ * their tokens.
  */
 export async function updateApplication(
   tx: Tx,
@@ -90,8 +89,7 @@ export async function updateApplication(
   await updateApplicationRow(tx, row, change);
   await putDestinations(tx, row, read.destinations);
   await putPolicies(tx, { row, read, existing, now });
-  const isNarrower = allowsLess(settingsOf(row).allowed_idps, read.settings.allowed_idps);
-  return await written(tx, { ...row, ...change }, { action: 'application.update', isNarrower });
+  return await written(tx, { ...row, ...change }, 'application.update');
 }
 
 /** Deletes the application; every token for it ends. */
@@ -126,30 +124,20 @@ async function putPolicies(
   await insertPolicies(tx, rows);
 }
 
-async function written(
-  tx: Tx,
-  row: ApplicationRow,
-  { action, isNarrower }: { action: string; isNarrower: boolean },
-): Promise<Change<PresentedApplication>> {
+async function written(tx: Tx, row: ApplicationRow, action: string): Promise<Change<PresentedApplication>> {
   const whole = await complete(tx, { accountId: row.account_id, zone: null }, row);
   const { id, name } = row;
   const destinations = whole.destinations.map(({ uri }) => uri);
   const policies = whole.policies.map((policy) => policy.id);
   return {
     result: presentApplication(whole),
-    items: [applicationItem(whole), ...(isNarrower ? [revocation({ type: 'application', id })] : [])],
+    items: [applicationItem(whole)],
     audit: {
       action,
       resource: { type: 'application', id },
-      metadata: { name, destinations, policies, revoked: isNarrower },
+      metadata: { name, destinations, policies },
     },
   };
-}
-
-/** Whether somebody who could sign in cannot any more; an empty list allows every provider. */
-function allowsLess(before: readonly string[], after: readonly string[]): boolean {
-  if (after.length === 0) return false;
-  return before.length === 0 || before.some((id) => !after.includes(id));
 }
 
 /** Refuses what is right by itself and wrong beside what else there is. */

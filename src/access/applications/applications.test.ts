@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { BadRequestError, NotFoundError, PermissionDeniedError } from 'cloudflare';
-import {
-  allowAll,
-  asking,
-  createApplication,
-  newestEntry,
-  oidc,
-  startProvider,
-  startSite,
-} from '../../../test/support/access.ts';
-import { Browser } from '../../../test/support/browser.ts';
-import { signIn } from '../../../test/support/openid-provider.ts';
+import { allowAll, asking, createApplication, newestEntry, oidc } from '../../../test/support/access.ts';
+import { gatedOnBothDatabases } from '../../../test/support/gated.ts';
+import { startOpenIdProvider } from '../../../test/support/openid-provider.ts';
 import { type Refusal, refuses, type Scenario } from '../../../test/support/refusals.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases, type Stage } from '../../../test/support/stage.ts';
@@ -181,7 +173,7 @@ onBothDatabases('applications', (stage) => {
   });
 
   test('do not take an identity provider of another account', async () => {
-    await using provider = await startProvider(stage.app);
+    await using provider = await startOpenIdProvider({ people: [] });
     const account_id = other.accountId;
     const theirs = await other.sdk.zeroTrust.identityProviders.create({ account_id, ...oidc(provider) });
     const call = createApplication(stage.app, { domain, allowed_idps: [theirs.id ?? ''] });
@@ -229,7 +221,7 @@ onBothDatabases('applications', (stage) => {
   });
 
   test('can be sent back as they are read, and read the same, twice', async () => {
-    await using provider = await startProvider(stage.app);
+    await using provider = await startOpenIdProvider({ people: [] });
     const { id: idp = '' } = await stage.app
       .sdk()
       .zeroTrust.identityProviders.create({ ...place(), ...oidc(provider) });
@@ -348,24 +340,21 @@ onBothDatabases('applications', (stage) => {
     assert.deepEqual([action?.type, resource], ['application.delete', { id, type: 'application' }]);
     assert.deepEqual([metadata.name, metadata.destinations], ['Gone', [domain]]);
   });
+});
 
+gatedOnBothDatabases('applications', (world) => {
   test('that are deleted and made anew do not know the tokens of before', async () => {
-    await using provider = await startProvider(stage.app, [{ sub: 'ana', email: 'ana@example.com' }]);
-    await using site = await startSite(stage.app);
-    const { identityProviders } = stage.app.sdk().zeroTrust;
-    const { id: idp = '' } = await identityProviders.create({ ...place(), ...oidc(provider) });
-    const only = { allowed_idps: [idp], auto_redirect_to_identity: true };
-    const body = { domain: site.host, policies: [allowAll], ...only };
-    const { id } = await createApplication(stage.app, body);
-    const browser = new Browser();
-    assert.equal((await signIn(browser, site.url, { login: 'ana' })).text, 'inside');
-    await applications().delete(id, place());
-    assert.equal((await browser.get(site.url)).status, 403);
-    const again = await createApplication(stage.app, body);
-    assert.notEqual(again.id, id);
-    assert.equal((await browser.get(site.url)).status, 302);
-    assert.equal((await browser.follow(site.url)).text, 'inside');
-    await applications().delete(again.id, place());
+    const { account_id, arrived, createApplication: create, sdk, person, signedIn, ...rest } = world();
+    const host = `anew.${new URL(rest.site).host}`;
+    const { id, site } = await create(host);
+    const browser = await signedIn(person(), { site });
+    const requests = arrived.length;
+    await sdk.zeroTrust.access.applications.delete(id, { account_id });
+    assert.equal((await browser.get(site)).status, 403);
+    assert.notEqual((await create(host)).id, id);
+    assert.equal((await browser.get(site)).status, 302);
+    assert.equal(arrived.length, requests);
+    assert.equal((await browser.follow(site)).status, 200);
   });
 });
 

@@ -172,7 +172,7 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
   return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }
 
-export function settingsOf(row: ApplicationRow): Settings {
+function settingsOf(row: ApplicationRow): Settings {
   return JSON.parse(row.settings) as Settings;
 }
 

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { ConflictError } from 'cloudflare';
 import { asking, createApplication } from '../../../test/support/access.ts';
+import { startTestApp } from '../../../test/support/app.ts';
+import { behindHeldCounter } from '../../../test/support/held-counter.ts';
+import { databases } from '../../../test/support/postgres.ts';
 import { refuses, type Scenario } from '../../../test/support/refusals.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases, type Stage } from '../../../test/support/stage.ts';
@@ -160,16 +163,26 @@ onBothDatabases('hosts', (stage) => {
     assert.deepEqual(await readRows(stage.database), rows);
     assert.ok((await createElsewhere('app.other.test')).id);
   });
+});
 
-  test('that two accounts ask for at once go to one of them', async () => {
-    const attempts = [0, 1, 2, 3, 4, 5, 6, 7].map((path) => {
-      const domain = `race.example.com/${path}`;
-      return path % 2 ? createElsewhere(domain) : createApplication(stage.app, { domain });
-    });
-    const settled = await Promise.allSettled(attempts);
-    assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 4);
-    const { application_destinations: rows = [] } = await readRows(stage.database);
-    const owners = rows.map((row) => JSON.parse(row)).filter(({ host }) => host === 'race.example.com');
-    assert.equal(new Set(owners.map(({ account_id }) => account_id)).size, 1);
-  });
+test('a host that two accounts ask for at once goes to the first, whatever the paths (postgres)', async () => {
+  const postgres = databases.find(({ name }) => name === 'postgres');
+  assert.ok(postgres);
+  await using database = await postgres.create();
+  await using app = await startTestApp(database);
+  const other = await addTenant(app, 'other');
+  const accountId = app.credentials.account_id;
+  const theirs = { account_id: other.accountId, type: 'self_hosted' as const, domain: 'race.example.com/b' };
+  // The first has its destination written and waits at its counter row; the second must wait, not overtake it.
+  const [first, second] = await behindHeldCounter({ url: database.url ?? '', accountId }, [
+    () => createApplication(app, { domain: 'race.example.com/a' }),
+    () => other.sdk.zeroTrust.access.applications.create(theirs),
+  ]);
+  assert.equal(first?.status, 'fulfilled');
+  assert.ok(second?.status === 'rejected' && second.reason instanceof ConflictError);
+  const { application_destinations: rows = [] } = await readRows(database);
+  assert.deepEqual(
+    rows.map((row) => JSON.parse(row).account_id),
+    [accountId],
+  );
 });

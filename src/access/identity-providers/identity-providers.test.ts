@@ -250,7 +250,7 @@ onBothDatabases('an identity provider', (stage) => {
       pkce_enabled: true,
     });
     const given = (await providers.get(id, { account_id })) as unknown as Record<string, unknown>;
-    assert.deepEqual((given.config as { scopes: string[] }).scopes, ['openid', 'email']);
+    assert.deepEqual((given.config as { scopes: string[] }).scopes, ['email']);
     await seedSession(stage, id);
     app.clock.advance(1000);
     const answer = await app.api('PUT', `/accounts/${account_id}/access/identity_providers/${id}`, {
@@ -353,6 +353,15 @@ onBothDatabases('an identity provider', (stage) => {
     await assert.rejects(providers.delete(id, { account_id }), NotFoundError);
     await assert.rejects(providers.get(id, { account_id }), NotFoundError);
     await assert.rejects(providers.update(id, { account_id, ...body() }), NotFoundError);
+  });
+
+  test('is refused as the fifty-first of its account', async () => {
+    const { accountId: account_id, sdk } = await addTenant(stage.app, 'full');
+    const create = () => sdk.zeroTrust.identityProviders.create({ account_id, ...body() });
+    for (let count = 0; count < 50; count++) await create();
+    const rows = await readRows(stage.database);
+    await assert.rejects(create(), /at most 50 identity providers/);
+    assert.deepEqual(await readRows(stage.database), rows);
   });
 
   test('of another account is out of reach', async () => {

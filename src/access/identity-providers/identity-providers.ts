@@ -28,6 +28,9 @@ import {
   updateProviderRow,
 } from './store.ts';
 
+/** Cloudflare's limit (reference §3.4); a gate holds them all. */
+const MOST_PROVIDERS = 50;
+
 export type PresentedProvider = Static<typeof IdentityProvider>;
 
 /** An OpenID provider ready to sign people in with. */
@@ -104,7 +107,8 @@ export async function openProvider(
     authUrl: settings.auth_url,
     tokenUrl: settings.token_url,
     certsUrl: settings.certs_url,
-    scopes: settings.scopes,
+    // Without it there would be no ID token; what was written is answered as it was.
+    scopes: [...new Set(['openid', ...settings.scopes])],
     emailClaim: settings.email_claim_name,
     linkByEmail: settings.link_by_email,
     answersWithIssuer: settings.answers_with_issuer,
@@ -138,6 +142,7 @@ export async function createProvider(
 ): Promise<Change<PresentedProvider>> {
   const { name, type, issuer, settings, secret } = examined;
   if (secret === null) throw secretRequired('is required');
+  if ((await countProviders(tx, accountId)) >= MOST_PROVIDERS) throw tooMany();
   const id = newUuid();
   const row: IdentityProviderRow = {
     id,
@@ -251,6 +256,10 @@ function resourceOf(id: string) {
 
 function secretPlace(id: string): string {
   return `identity_providers/${id}/client_secret`;
+}
+
+function tooMany() {
+  return refusal('invalidAccess', { detail: `an account has at most ${MOST_PROVIDERS} identity providers` });
 }
 
 function unknownProvider() {

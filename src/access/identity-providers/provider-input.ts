@@ -89,7 +89,7 @@ export async function examineProvider(
     secret: config.client_secret ?? null,
     settings: {
       ...required,
-      scopes: withOpenId(config.scopes ?? ['openid', 'email', 'profile']),
+      scopes: config.scopes ?? ['openid', 'email', 'profile'],
       email_claim_name: config.email_claim_name ?? 'email',
       link_by_email: config.link_by_email ?? false,
       answers_with_issuer: answersWithIssuer,
@@ -160,11 +160,6 @@ function scopeProblems(scopes: readonly string[]): Problem[] {
       ? []
       : [{ pointer: `/config/scopes/${index}`, message: 'is not a scope' }],
   );
-}
-
-/** Without it there would be no ID token. */
-function withOpenId(scopes: readonly string[]): readonly string[] {
-  return scopes.includes('openid') ? scopes : ['openid', ...scopes];
 }
 
 function isSamePlace({ config }: ProviderInput, known: KnownProvider | null): known is KnownProvider {

@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NotFoundError, PermissionDeniedError } from 'cloudflare';
-import {
-  allowAll,
-  createApplication,
-  newestEntry,
-  oidc,
-  startProvider,
-  startSite,
-} from '../../../test/support/access.ts';
-import { Browser } from '../../../test/support/browser.ts';
-import { signIn } from '../../../test/support/openid-provider.ts';
+import { newestEntry } from '../../../test/support/access.ts';
+import { gatedOnBothDatabases } from '../../../test/support/gated.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases } from '../../../test/support/stage.ts';
 import { addTenant, tokenPolicy } from '../../../test/support/tenants.ts';
@@ -91,27 +83,26 @@ onBothDatabases('revoke_user', (stage) => {
     const { sessions, devices, warp_session_reauth } = metadata;
     assert.deepEqual([metadata.email, sessions, devices, warp_session_reauth], [email, 0, false, true]);
   });
+});
 
+gatedOnBothDatabases('revoke_user', (world) => {
   test('refuses who had a session at the next request; the person, the seat and others stay', async () => {
-    const people = ['ana@example.com', 'ben@example.com'].map((email) => ({ sub: email, email }));
-    await using provider = await startProvider(stage.app, people);
-    await using site = await startSite(stage.app);
-    const { access, identityProviders } = stage.app.sdk().zeroTrust;
-    await identityProviders.create({ ...at(), ...oidc(provider) });
-    await createApplication(stage.app, { domain: site.host, policies: [allowAll] });
-    const [ana, ben] = [new Browser(), new Browser()];
-    assert.equal((await signIn(ana, site.url, { login: 'ana@example.com' })).text, 'inside');
-    assert.equal((await signIn(ben, site.url, { login: 'ben@example.com' })).text, 'inside');
-    const [before] = (await access.users.list({ ...at(), email: 'ana@example.com' })).result;
-
-    await organizations().revokeUsers({ ...at(), email: 'ana@example.com' });
-
-    assert.equal((await ana.get(site.url)).status, 302);
-    assert.equal((await ben.get(site.url)).status, 200);
-    assert.equal((await newestEntry(stage.app)).metadata.sessions, 1);
-    const id = before?.id ?? '';
-    assert.deepEqual((await access.users.activeSessions.list(id, at())).result, []);
-    assert.deepEqual(await access.users.get(id, at()), before);
+    const { app, account_id, sdk, arrived, open, person, signedIn, user } = world();
+    const [ann, bob] = [person(), person()];
+    const [browser, other] = [await signedIn(ann), await signedIn(bob)];
+    const { users } = sdk.zeroTrust.access;
+    const { id } = await user(ann);
+    const before = await users.get(id, { account_id });
     assert.equal(before?.access_seat, true);
+    const requests = arrived.length;
+
+    await sdk.zeroTrust.organizations.revokeUsers({ account_id, email: ann.email });
+
+    assert.equal((await open(browser)).status, 302);
+    assert.equal(arrived.length, requests);
+    assert.equal((await open(other)).status, 200);
+    assert.equal((await newestEntry(app)).metadata.sessions, 1);
+    assert.deepEqual((await users.activeSessions.list(id, { account_id })).result, []);
+    assert.deepEqual(await users.get(id, { account_id }), before);
   });
 });

@@ -1,0 +1,70 @@
+/** The session token: on the team domain the global one, on an application's host that application's. */
+export const SESSION_COOKIE = 'CF_Authorization';
+
+export type Scheme = 'http' | 'https';
+
+/** On an application's host: the secret that ties the way back from sign-in to the browser that asked. */
+export function browserCookie(scheme: Scheme): string {
+  return hostOnly('CF_AppSession', scheme);
+}
+
+/** On the team domain: the secret that ties a sign-in to the browser that began it. */
+export function stateCookie(scheme: Scheme): string {
+  return hostOnly('CF_Session', scheme);
+}
+
+/**
+ * With the prefix of RFC 6265bis §4.1.3.2 a host of the same site cannot plant the cookie, and so cannot
+ * make a browser finish what another one began. Over plain http not every browser keeps such a cookie.
+ */
+function hostOnly(name: string, scheme: Scheme): string {
+  return scheme === 'https' ? `__Host-${name}` : name;
+}
+
+export type Cookies = ReadonlyMap<string, readonly string[]>;
+
+/** Every value of every cookie name: a name that comes twice must be seen twice. */
+export function readCookies(header: string): Map<string, string[]> {
+  const cookies = new Map<string, string[]>();
+  for (const part of header.split(';')) {
+    const equals = part.indexOf('=');
+    if (equals < 1) continue;
+    const name = part.slice(0, equals).trim();
+    const value = part.slice(equals + 1).trim();
+    cookies.set(name, [...(cookies.get(name) ?? []), value]);
+  }
+  return cookies;
+}
+
+/** The value of a cookie that came exactly once and is not empty: of two, which was meant is not known. */
+export function onlyCookie(cookies: Cookies, name: string): string | null {
+  const values = cookies.get(name);
+  return (values?.length === 1 && values[0]) || null;
+}
+
+export interface CookieFlags {
+  /** Seconds. */
+  readonly maxAge: number;
+  readonly secure: boolean;
+  readonly httpOnly?: boolean;
+  readonly sameSite?: 'none' | 'lax' | 'strict' | null;
+}
+
+/** `Set-Cookie` for this host alone; out of reach of scripts, and sent along when a link leads here, unless said otherwise. */
+export function cookieHeader(
+  name: string,
+  value: string,
+  { maxAge, secure, httpOnly = true, sameSite }: CookieFlags,
+): string {
+  const site = { none: 'None', lax: 'Lax', strict: 'Strict' }[sameSite ?? 'lax'];
+  const flags = ['Path=/', `Max-Age=${maxAge}`, `SameSite=${site}`];
+  if (httpOnly) flags.push('HttpOnly');
+  if (secure) flags.push('Secure');
+  return `${name}=${value}; ${flags.join('; ')}`;
+}
+
+/** The secret that a browser already holds, if it is of the form in which they are made. */
+export function heldSecret(cookies: Cookies, name: string): string | null {
+  const held = onlyCookie(cookies, name);
+  return held !== null && /^[\w-]{43}$/.test(held) ? held : null;
+}

@@ -1,0 +1,129 @@
+import type { OidcProvider } from '../access/identity-providers/identity-providers.ts';
+import { failureOf } from '../database/failures.ts';
+import type { SignInStateRow } from '../database/tables.ts';
+import type { Actor } from '../kernel/actor.ts';
+import { timestamp } from '../kernel/clock.ts';
+import { equalInConstantTime, sha256, type Vault } from '../kernel/crypto.ts';
+import { type Control, commitAct } from '../removal/act.ts';
+import { noteFailedLogin } from './failed-logins.ts';
+import { type FinishedSignIn, type FinishInput, finishSignIn, type ProvenIdentity } from './finish.ts';
+import { proveIdentity } from './oidc.ts';
+import { SignInRefused, startsAgain } from './refused.ts';
+import { verifierPlace } from './start.ts';
+import { findState, takeState } from './store.ts';
+
+/** A browser that came back from the provider. */
+export interface Callback {
+  readonly accountId: string;
+  /** The address it came to, with the provider's parameters. */
+  readonly url: URL;
+  readonly state: string;
+  /** The secret that this browser holds; null if it holds none. */
+  readonly browser: string | null;
+  readonly ip: string;
+  /** How long the session of the account lasts, in milliseconds. */
+  readonly sessionDuration: number;
+}
+
+export interface CallbackParts {
+  readonly control: Control;
+  readonly vault: Vault;
+  readonly loadProvider: (accountId: string, id: string) => Promise<OidcProvider>;
+}
+
+/**
+ * Ends a sign-in: the state must be this browser's, the provider must prove who it is, and only then is the
+ * session minted. A state works once, whatever comes of it, once its own browser has come with it.
+ */
+export async function completeSignIn(parts: CallbackParts, callback: Callback): Promise<FinishedSignIn> {
+  const state = await findOwnState(parts.control, callback);
+  const known: { proven?: ProvenIdentity } = {};
+  try {
+    const provider = await parts.loadProvider(state.account_id, state.provider_id);
+    known.proven = await prove(parts, { provider, state, callback });
+    return await commitFinish(
+      parts.control,
+      finishInput(callback, { provider, state, proven: known.proven }),
+    );
+  } catch (error) {
+    if (!(error instanceof SignInRefused)) throw error;
+    await giveUp(parts.control, { state, callback, refused: error, email: known.proven?.email ?? null });
+    const { provider_id: providerId, application_id: applicationId, return_to: returnTo } = state;
+    throw new SignInRefused(error.reason, {
+      cause: error.cause,
+      resume: { providerId, applicationId, returnTo },
+    });
+  }
+}
+
+async function findOwnState(
+  { database, clock }: Control,
+  { accountId, state, browser }: Callback,
+): Promise<SignInStateRow> {
+  const found = await database.snapshot((snapshot) => findState(snapshot, sha256(state)));
+  if (found?.account_id !== accountId) throw new SignInRefused('state_unknown');
+  if (browser === null || !equalInConstantTime(found.browser_hash, sha256(browser))) {
+    throw new SignInRefused('state_of_another_browser');
+  }
+  if (found.expires_at <= timestamp(clock.now())) throw new SignInRefused('state_expired');
+  return found;
+}
+
+function prove(
+  { control, vault }: CallbackParts,
+  { provider, state, callback }: { provider: OidcProvider; state: SignInStateRow; callback: Callback },
+): Promise<ProvenIdentity> {
+  return proveIdentity(provider, {
+    url: callback.url,
+    state: callback.state,
+    nonce: state.nonce,
+    verifier: vault.open(verifierPlace(state.id), state.verifier),
+    now: () => control.clock.now(),
+  });
+}
+
+function finishInput(
+  { accountId, ip, sessionDuration }: Callback,
+  { provider, state, proven }: { provider: OidcProvider; state: SignInStateRow; proven: ProvenIdentity },
+) {
+  const { type: providerType, linkByEmail } = provider;
+  return { accountId, stateId: state.id, proven, providerType, linkByEmail, sessionDuration, ip };
+}
+
+async function commitFinish(control: Control, input: Omit<FinishInput, 'now'>): Promise<FinishedSignIn> {
+  const { accountId, proven, ip } = input;
+  const act = { accountId, actor: signingIn(proven.email, ip), authorize: async () => {} };
+  for (let left = 3; ; left--) {
+    try {
+      const now = control.clock.now();
+      return await commitAct(control, act, (tx) => finishSignIn(tx, { ...input, now }));
+    } catch (error) {
+      // Two first sign-ins of one person met, or the user went while this one was minting: look again.
+      const failure = failureOf(error);
+      if (left <= 1 || (failure !== 'unique' && failure !== 'foreign_key')) throw error;
+    }
+  }
+}
+
+async function giveUp(
+  control: Control,
+  refusal: { state: SignInStateRow; callback: Callback; refused: SignInRefused; email: string | null },
+): Promise<void> {
+  const { state, callback, refused, email } = refusal;
+  await control.database.write((tx) => takeState(tx, state.id));
+  // Whoever is merely sent to sign in again has not failed.
+  if (startsAgain(refused.reason)) return;
+  await noteFailedLogin(control, {
+    accountId: state.account_id,
+    email,
+    reason: refused.reason,
+    providerId: state.provider_id,
+    applicationId: state.application_id,
+    ip: callback.ip,
+  });
+}
+
+/** Somebody who signs in, and is no user yet. */
+export function signingIn(email: string | null, ip: string): Actor {
+  return { type: 'user', id: null, email, tokenId: null, ip, requestId: null, interface: 'sign-in' };
+}

@@ -1,0 +1,28 @@
+import type { Cookies } from '../protocol/cookies.ts';
+import type { Team } from './directory.ts';
+
+/** A request below /cdn-cgi/access, on the team domain or on an application's host, whoever brought it here. */
+export interface AccessRequest {
+  readonly team: Team;
+  /** Path and query as the client sent them, beginning with one slash. */
+  readonly target: string;
+  readonly cookies: Cookies;
+  /** Whether a page of another site sent the browser here, as far as the browser says. */
+  readonly crossSite: boolean;
+  readonly ip: string;
+  readonly requestId: string;
+}
+
+export const PREFIX = '/cdn-cgi/access';
+
+/** The query of the target, without its question mark. */
+export function queryOf({ target }: AccessRequest): string {
+  const mark = target.indexOf('?');
+  return mark < 0 ? '' : target.slice(mark + 1);
+}
+
+/** The value of a parameter that came exactly once. */
+export function parameter(request: AccessRequest, name: string): string | null {
+  const values = new URLSearchParams(queryOf(request)).getAll(name);
+  return values.length === 1 ? (values[0] ?? null) : null;
+}
