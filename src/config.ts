@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { type Cidr, contains, parseAddress, parseCidr } from './kernel/address.ts';
-import { normaliseEmail } from './kernel/email.ts';
+import { normaliseDomain, normaliseEmail } from './kernel/email.ts';
 import { type Setting, type SettingName, settings } from './settings.ts';
 
 export interface Listen {
@@ -163,7 +163,7 @@ function interpret(given: Given, problems: string[]): Config {
     host: '127.0.0.1',
     port: 8787,
   };
-  const data = path.resolve(given.get('data')?.value ?? './data');
+  const data = ask('data', './data', readPath, 'must be a folder') ?? '.';
   const trustedProxies = ask('trusted-proxy', '', readCidrs, 'must be addresses or CIDR blocks') ?? [];
   const publicUrl = ask(
     'public-url',
@@ -188,8 +188,8 @@ function interpret(given: Given, problems: string[]): Config {
     teamDomainGiven: given.has('team-domain'),
     scheme: given.has('public-url') ? schemeOf(publicUrl) : isLoopback(listen.host) ? 'http' : 'https',
     adminEmail: ask('admin-email', 'admin@example.com', normaliseEmail, 'must be an e-mail address'),
-    zone: ask('zone', 'localhost', readHost, 'must be a domain name'),
-    masterKeyFile: path.resolve(given.get('master-key-file')?.value ?? path.join(data, 'master.key')),
+    zone: ask('zone', 'localhost', normaliseDomain, 'must be a domain name'),
+    masterKeyFile: ask('master-key-file', path.join(data, 'master.key'), readPath, 'must be a file'),
     forwardAuthSecret:
       ask('forward-auth-secret', '', readLongSecret, 'must have at least 32 characters') || null,
     metricsListen:
@@ -239,6 +239,11 @@ function readListen(text: string): Listen | null {
 
 function readOptionalListen(text: string): Listen | '' | null {
   return text === 'off' ? '' : readListen(text);
+}
+
+/** An empty path would be the folder that the server happens to be started in. */
+function readPath(text: string): string | null {
+  return text === '' ? null : path.resolve(text);
 }
 
 function readCidrs(text: string): Cidr[] | null {

@@ -43,6 +43,18 @@ export function forUpdate<O, TB extends keyof Tables>(
   return tx.dialect === 'postgres' ? select.forUpdate() : select;
 }
 
+/**
+ * Keeps the selected rows of one table from being deleted until the end of the transaction, and waits for whoever
+ * is deleting them; on SQLite nobody else writes meanwhile.
+ */
+export function forKeyShare<O, TB extends keyof Tables>(
+  tx: Tx,
+  select: SelectQueryBuilder<Tables, TB, O>,
+  table: TB,
+): SelectQueryBuilder<Tables, TB, O> {
+  return tx.dialect === 'postgres' ? select.forKeyShare(table) : select;
+}
+
 /** `column like '%term%'`, every character of the term literal. */
 export function likeLiteral(term: string): string {
   return `%${term.replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;

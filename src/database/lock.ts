@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 
@@ -16,15 +16,18 @@ export interface Lock {
  * the process dies, however it dies. Who holds it is written beside it.
  */
 export function lockFolder(file: string, holder: string): Lock {
+  closeSync(openSync(file, 'a', 0o600));
   const database = new DatabaseSync(file, { timeout: 0 });
   const about = `${file}.holder`;
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-  } catch {
+  } catch (error) {
     database.close();
+    // A lock that cannot be had for another reason (rights, disk, a file that is no lock) is nobody's fault.
+    if ((Number((error as { errcode?: unknown }).errcode) & 0xff) !== BUSY) throw error;
     throw new LockedError(`the data folder is in use by ${readHolder(about)}`);
   }
-  writeFileSync(about, `${holder}\n`);
+  writeFileSync(about, `${holder}\n`, { mode: 0o600 });
   return {
     onLost: () => {},
     release: async () => {
@@ -32,6 +35,9 @@ export function lockFolder(file: string, holder: string): Lock {
     },
   };
 }
+
+/** SQLITE_BUSY */
+const BUSY = 5;
 
 function readHolder(file: string): string {
   try {

@@ -51,12 +51,11 @@ export async function readPage<Row>(
   const after = page > 1 ? await findAnchor(database.reader, anchorId(walk, page - 1), timestamp(now)) : null;
   const items = await list.fetch({ after, offset: after ? 0 : (page - 1) * perPage, limit: perPage });
   const last = items.at(-1);
-  if (last && items.length === perPage) {
-    const row = {
-      id: anchorId(walk, page),
-      anchor: JSON.stringify(list.keyOf(last)),
-      expires_at: timestamp(now + WALK_FOR),
-    };
+  const anchor = last ? list.keyOf(last) : after;
+  const id = anchorId(walk, page);
+  // After a page that is not full there is nothing to go on with, unless an earlier walk left its anchor there.
+  if (anchor && (items.length === perPage || (await findAnchor(database.reader, id, timestamp(now))))) {
+    const row = { id, anchor: JSON.stringify(anchor), expires_at: timestamp(now + WALK_FOR) };
     await database.write((tx) => keepAnchor(tx, row, timestamp(now)));
   }
   return { items, page, perPage, total: await list.total() };

@@ -28,8 +28,10 @@ export function createPool(url: string, { connections = 20 } = {}): pg.Pool {
     options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
     types: { getTypeParser },
   });
-  // An idle connection that breaks is replaced by the pool; the next query says if the server is gone.
+  // A connection that breaks is replaced by the pool, and its query, or the next one, says that it is gone.
+  // Unheard, the event would end the process: the pool listens only to connections that nobody is using.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -60,15 +60,22 @@ class ImmediateSqliteDialect extends SqliteDialect {
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  readonly #database: DatabaseSync;
   readonly #begin: string;
 
   constructor(database: DatabaseSync, begin: string) {
     super({ database: adapt(database) });
+    this.#database = database;
     this.#begin = begin;
   }
 
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw(this.#begin));
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // SQLite itself rolls back what a full disk stopped; a second time would hide what went wrong.
+    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
   }
 }
 

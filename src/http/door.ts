@@ -10,7 +10,7 @@ import { hasNul, nulRefused } from './body.ts';
 import { ignored, type Note, success } from './envelope.ts';
 import type { Limits } from './rate-limit.ts';
 import type { Call, Route, Zone } from './route.ts';
-import { createValidator, unknownNames } from './validate.ts';
+import { createValidator, escapePointer, unknownNames } from './validate.ts';
 
 /** What the door asks of the rest: who is there, and whose a zone is. */
 export interface DoorKeeper {
@@ -194,7 +194,9 @@ function repeatOf(request: FastifyRequest, principal: Principal) {
 }
 
 function notesOf(route: Route, request: FastifyRequest): Note[] {
-  const body = unknownNames(request.body, route.body).map((name) => ignored(`/${name}`));
-  const query = unknownNames(request.query, route.query).map((name) => ignored(`/query/${name}`));
+  const ignoredIn = (value: unknown, schema: TSchema | undefined, prefix: string) =>
+    unknownNames(value, schema).map((name) => ignored(`${prefix}/${escapePointer(name)}`));
+  const body = ignoredIn(request.body, route.body, '');
+  const query = ignoredIn(request.query, route.query, '/query');
   return [...(route.says ? [route.says] : []), ...body, ...query].slice(0, 50);
 }

@@ -40,7 +40,9 @@ export function describeRoute(route: Route, prefix: string) {
     operationId: zone + route.operation,
     summary: route.summary,
     tags: [route.tag],
-    description: `Accepted permissions (any one of them): ${route.permission.join(', ')}.`,
+    description: `Accepted permissions (any one of them): ${route.permission.join('; ')}.`,
+    // Cloudflare's own extension (reference §2.1).
+    'x-api-token-group': route.permission,
     ...(params ? { params } : {}),
     ...(route.query ? { querystring: route.query } : {}),
     ...(route.body ? { body: route.body } : {}),

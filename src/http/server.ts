@@ -60,10 +60,14 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendRefusal(error, request, reply),
     clientErrorHandler: (error, socket) => refuseOnSocket(error, socket as Socket, documentation),
-    serverFactory: (handler) =>
-      createServer({ maxHeaderSize: HEADER_LIMIT }, (request, response) => {
+    serverFactory: (handler) => {
+      const listener = (request: IncomingMessage, response: ServerResponse) => {
         if (!options.intercept(request, response)) handler(request, response);
-      }),
+      };
+      // What Node itself says to a missing Host or an odd Expect has no body, and so no envelope.
+      const server = createServer({ maxHeaderSize: HEADER_LIMIT, requireHostHeader: false }, listener);
+      return server.on('checkExpectation', listener);
+    },
   });
 
   function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply) {
@@ -77,6 +81,8 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   app.setErrorHandler(sendRefusal);
   app.addHook('onRequest', async (request, reply) => {
     protect(request, reply);
+    if (!isAddressed(request.raw))
+      throw refusal('malformedRequest', { detail: 'exactly one Host is needed' });
     if (request.url.length > TARGET_LIMIT) throw refusal('uriTooLong');
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -170,6 +176,12 @@ function matches(pattern: readonly string[], segments: readonly string[]): boole
     pattern.length === segments.length &&
     pattern.every((part, at) => (part.startsWith(':') ? segments[at] !== '' : part === segments[at]))
   );
+}
+
+/** RFC 9112 §3.2: exactly one Host; HTTP/1.0 may do without. */
+function isAddressed({ headersDistinct, httpVersion }: IncomingMessage): boolean {
+  const hosts = headersDistinct.host?.length ?? 0;
+  return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
 }
 
 /** Headers that every answer carries. */

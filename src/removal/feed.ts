@@ -66,7 +66,8 @@ export function createFeed(options: {
     database.snapshot(
       async (snapshot) => {
         const loaded = await readSnapshot(snapshot, accountId, sources);
-        if (!loaded) return;
+        // A position never goes back: what was read before something newer was applied would un-revoke.
+        if (!loaded || isApplied(accountId, loaded.head)) return;
         follower.load(loaded);
         applied.set(accountId, loaded.head);
       },
@@ -89,6 +90,8 @@ export function createFeed(options: {
     const from = applied.get(accountId);
     if (!from) return await load(accountId);
     const { head, batches } = await readMissing(accountId, from);
+    // Some of what is missing was pruned: only a whole snapshot knows what it said.
+    if (from.position < head.floor) return await load(accountId);
     for (const { at, items } of batches) {
       if (!isApplied(accountId, at)) apply({ accountId, at, items });
     }

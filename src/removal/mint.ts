@@ -1,4 +1,4 @@
-import type { Snapshot, Tx } from '../database/database.ts';
+import type { Snapshot } from '../database/database.ts';
 import type { Subject } from '../protocol/feed.ts';
 import { type Head, isCurrent, type Rev, survives } from '../protocol/rev.ts';
 import { readHead, readRevocations } from './store.ts';
@@ -28,15 +28,11 @@ export async function parentStands(
   return newest.every((revokedAt) => survives(rev, revokedAt));
 }
 
-/**
- * A transaction to mint in, whose first statement is the reading of the feed; `work` is given it.
- * Refuses by throwing whatever `work` throws.
- */
-export async function mint<S extends Snapshot | Tx, T>(
-  tx: S,
+/** Whether any of these was ever revoked, whenever that was. */
+export async function wereRevoked(
+  snapshot: Snapshot,
   accountId: string,
-  work: (tx: S, head: Head) => Promise<T>,
-): Promise<T> {
-  const head = await beginMint(tx, accountId);
-  return await work(tx, head);
+  subjects: readonly Subject[],
+): Promise<boolean> {
+  return (await readRevocations(snapshot, accountId, subjects)).length > 0;
 }
