@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timestamp } from '../../src/kernel/clock.ts';
 import { newSecret, newTag } from '../../src/kernel/ids.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import type { TestApp } from '../support/app.ts';
 import { everything, type Person, seed, statement } from '../support/authority-rows.ts';
-import { databases } from '../support/postgres.ts';
 import { exchange, type RawRequest, toBytes } from '../support/raw-http.ts';
-import { assertRefusal, type Refusal, refuses, type Scenario, type Stage } from '../support/refusals.ts';
+import { assertRefusal, type Refusal, refuses, type Scenario } from '../support/refusals.ts';
+import { onBothDatabases, type Stage } from '../support/stage.ts';
 
 /*
  * Who is there is asked before anything else of the request (decisions, Authentication): nothing or nothing
@@ -136,11 +136,16 @@ refuses(
   }),
 );
 
-for (const { name, create } of databases) {
-  test(`a refused credential never tells why (${name})`, async () => {
-    await using database = await create();
-    await using app = await startTestApp(database);
-    const world = await prepare({ app, database });
+onBothDatabases('credentials', (stage) => {
+  const prepared: { world?: Promise<World> } = {};
+  const prepareOnce = () => {
+    prepared.world ??= prepare(stage);
+    return prepared.world;
+  };
+
+  test('a refused credential never tells why', async () => {
+    const { app } = stage;
+    const world = await prepareOnce();
     const refused = table.filter(([, , refusal]) => refusal === unknown);
     const answers = await Promise.all(refused.map(([, headers]) => ask(app, world, headers(world))));
     assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
@@ -148,10 +153,9 @@ for (const { name, create } of databases) {
     assert.equal(new Set(names).size, 1);
   });
 
-  test(`each good credential is let in, and two of one person together (${name})`, async () => {
-    await using database = await create();
-    await using app = await startTestApp(database);
-    const world = await prepare({ app, database });
+  test('each good credential is let in, and two of one person together', async () => {
+    const { app } = stage;
+    const world = await prepareOnce();
     const { token, email, key, other, otherToken } = world;
     const good: Headers[] = [
       bearer(token),
@@ -163,9 +167,8 @@ for (const { name, create } of databases) {
     for (const headers of good) assert.equal((await ask(app, world, headers)).status, 200);
   });
 
-  test(`what is wrong with the rest of a request is not told to strangers (${name})`, async () => {
-    await using database = await create();
-    await using app = await startTestApp(database);
+  test('what is wrong with the rest of a request is not told to strangers', async () => {
+    const { app } = stage;
     const users = `/client/v4/accounts/${app.credentials.account_id}/access/users`;
     const json: Headers = [['Content-Type', 'application/json']];
     const requests: RawRequest[] = [
@@ -182,7 +185,7 @@ for (const { name, create } of databases) {
       await assertRefusal(app, answer, missing);
     }
   });
-}
+});
 
 function ask(app: TestApp, world: World, headers: Headers) {
   return exchange(app.port, toBytes(withHeaders(world, headers), `127.0.0.1:${app.port}`));

@@ -1,7 +1,8 @@
 import { newTag } from '../../src/kernel/ids.ts';
 import { seed } from '../support/authority-rows.ts';
 import type { RawRequest } from '../support/raw-http.ts';
-import { type Refusal, refuses, type Scenario, type Stage } from '../support/refusals.ts';
+import { type Refusal, refuses, type Scenario } from '../support/refusals.ts';
+import type { Stage } from '../support/stage.ts';
 
 /*
  * Hostile and mistaken input, with good credentials: each a clear refusal, never a 5xx, and nothing changed

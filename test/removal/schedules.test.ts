@@ -1,244 +1,293 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ApiError } from '../../src/kernel/errors.ts';
-import type { SessionToken } from '../../src/protocol/claims.ts';
-import { finishSignIn } from '../../src/sign-in/finish.ts';
+import { deleteProvider, updateProvider } from '../../src/access/identity-providers/identity-providers.ts';
+import { deleteUser } from '../../src/access/users/users.ts';
+import type { Tx } from '../../src/database/database.ts';
+import { createGateState } from '../../src/gate/state.ts';
+import { operator } from '../../src/kernel/actor.ts';
+import { timestamp } from '../../src/kernel/clock.ts';
+import { createVault } from '../../src/kernel/crypto.ts';
+import { type Change, commitAct } from '../../src/removal/act.ts';
+import { createFeed } from '../../src/removal/feed.ts';
 import { SignInRefused } from '../../src/sign-in/refused.ts';
-import type { SessionLineage } from '../../src/sign-in/store.ts';
 import { databases } from '../support/postgres.ts';
-import { interleave, openStage, type Outcome, type Stage } from './stepper.ts';
-import { createWorld, type Mutant, type Person, person, type Started, type Steps, type World } from './world.ts';
+import {
+  askGate,
+  createWorld,
+  NO_RIGHTS_ASKED,
+  openAgain,
+  type Person,
+  person,
+  type Started,
+  type World,
+} from './world.ts';
 
-const postgres = databases.filter(({ name }) => name === 'postgres');
+const ada = person('ada');
 
-/** What a step of a sign-in had come to when the race was over. */
-interface Credential {
-  readonly started?: Started;
-  readonly session?: SessionLineage;
-  readonly code?: string;
-  readonly token?: SessionToken;
+function refusedAs(reason: string) {
+  return (error: unknown) => error instanceof SignInRefused && error.reason === reason;
 }
 
-/** A step of a sign-in that mints something, and what has to be there before it. */
-interface Mint {
-  readonly name: string;
-  readonly before: (steps: Steps, who: Person) => Promise<Credential>;
-  readonly mint: (steps: Steps, before: Credential, who: Person) => Promise<Credential>;
-}
-
-const signedIn = async (steps: Steps, who: Person) => {
-  const started = await steps.start(who);
-  return { started, session: await steps.finish(started) };
-};
-
-const mints = {
-  state: {
-    name: 'the state of a sign-in',
-    before: async () => ({}),
-    mint: async (steps, _before, who) => ({ started: await steps.start(who) }),
-  },
-  session: {
-    name: 'a session',
-    before: async (steps, who) => ({ started: await steps.start(who) }),
-    mint: async (steps, { started }) => ({ session: await steps.finish(present(started)) }),
-  },
-  handOff: {
-    name: 'a hand-off code',
-    before: signedIn,
-    mint: async (steps, { session }) => ({ code: await steps.handOff(present(session)) }),
-  },
-  token: {
-    name: 'an application token',
-    before: async (steps, who) => {
-      const before = await signedIn(steps, who);
-      return { ...before, code: await steps.handOff(before.session) };
-    },
-    mint: async (steps, { code }) => ({ token: await steps.redeem(present(code)) }),
-  },
-  again: {
-    name: 'a second token for the same application',
-    before: async (steps, who) => {
-      const before = await signedIn(steps, who);
-      await steps.redeem(await steps.handOff(before.session));
-      return { ...before, code: await steps.handOff(before.session) };
-    },
-    mint: async (steps, { code }) => ({ token: await steps.redeem(present(code)) }),
-  },
-} satisfies Record<string, Mint>;
-
-function present<T>(value: T | undefined): T {
-  assert.ok(value !== undefined);
+function present<T>(value: T | null | undefined): T {
+  assert.ok(value != null);
   return value;
 }
 
-const removals = {
-  delete: async (steps: Steps, who: Person) => steps.remove(present((await steps.idOf(who.email)) ?? undefined)),
-  revoke: (steps: Steps, who: Person) => steps.revoke(who.email),
-};
+const change = <T>({ control, accountId }: World, work: (tx: Tx) => Promise<Change<T>>) =>
+  commitAct(control, { accountId, actor: operator, authorize: NO_RIGHTS_ASKED }, work);
 
-type Removal = (steps: Steps, who: Person, before: Credential) => Promise<unknown>;
+const removeByEmail = async (world: World, { email }: Person) =>
+  world.steps.remove(present(await world.steps.idOf(email)));
 
-interface Race {
-  readonly mint: Mint;
-  readonly removal: Removal;
-  /** The removal begins, and the mint answers. */
-  readonly removalLeads?: boolean;
+async function rowsOf(world: World, email: string) {
+  const { query } = world.database.reader;
+  const users = await query.selectFrom('users').select('id').where('email_key', '=', email).execute();
+  const sessions = await query.selectFrom('sessions').select('nonce').execute();
+  const identities = await query.selectFrom('identities').select('id').execute();
+  return { users: users.length, sessions: sessions.length, identities: identities.length };
 }
 
-/** One schedule of two callers: how many statements the first is ahead, and how many the second then does. */
-interface Schedule {
-  readonly lead: number;
-  readonly reply: number;
+/** What may happen to a person or their provider between the state and the callback. */
+const removals: readonly [title: string, (world: World) => Promise<unknown>][] = [
+  ['the user is deleted', (world) => removeByEmail(world, ada)],
+  ['the user is revoked', (world) => world.steps.revoke(ada.email)],
+  ['the user is revoked under another spelling', (world) => world.steps.revoke('ADA@Example.COM')],
+  ['the provider is pointed elsewhere', repoint],
+];
+
+async function repoint(world: World): Promise<unknown> {
+  const { accountId, providerId: id } = world;
+  const urls = { auth_url: 'https://b.test/a', token_url: 'https://b.test/t', certs_url: 'https://b.test/k' };
+  const claims = {
+    scopes: ['openid'],
+    email_claim_name: 'email',
+    link_by_email: false,
+    answers_with_issuer: true,
+  };
+  const settings = { client_id: 'c', ...urls, ...claims };
+  const examined = { name: 'elsewhere', type: 'oidc', issuer: 'https://b.test', secret: 's', settings };
+  const vault = createVault(Buffer.alloc(32, 1));
+  const now = timestamp(world.clock.now());
+  return await change(world, (tx) => updateProvider(tx, { id, accountId, examined, vault, now }));
 }
 
-const WHOLE = 1000;
+/** As whom the person comes back from the provider. */
+const returns: readonly [title: string, Parameters<World['steps']['finish']>[1]][] = [
+  ['as themselves', {}],
+  ['with their e-mail spelled otherwise', { email: 'Ada@EXAMPLE.com' }],
+  ['under another e-mail', { email: 'countess@example.com' }],
+  ['under another subject', { subject: 'somebody else' }],
+];
 
-/** Runs a mint against a removal by one schedule, and judges what came of it. */
-async function race(
-  world: World,
-  stage: Stage,
-  { mint, removal, removalLeads = false }: Race,
-  { schedule, who }: { schedule: Schedule; who: Person },
-): Promise<{ violation: string | null; leadOf: number }> {
-  const [minter, remover] = [stage.player('mint'), stage.player('removal')];
-  await using _closing = { [Symbol.asyncDispose]: async () => void (await stage.dismiss([minter, remover])) };
-  const before = await mint.before(world.steps, who);
-  const minted = minter.play(() => mint.mint(world.over(minter.database), before, who));
-  const removed = remover.play(() => removal(world.over(remover.database), who, before));
-  await interleave(removalLeads ? [remover, minter] : [minter, remover], schedule);
-  const leadOf = (removalLeads ? remover : minter).statements;
-  return { violation: await judge(world, { before, minted: await minted, removed: await removed, who }), leadOf };
-}
-
-/** What is wrong with the world after both have ended; null if nothing is. */
-async function judge(
-  world: World,
-  run: { before: Credential; minted: Outcome<Credential>; removed: Outcome<unknown>; who: Person },
-): Promise<string | null> {
-  const removedAt = 'value' in run.removed ? await newestRevocation(world, run.who, run.before) : null;
-  if ('error' in run.removed && !(run.removed.error instanceof ApiError)) throw run.removed.error;
-  if ('error' in run.minted && !(run.minted.error instanceof SignInRefused)) throw run.minted.error;
-  const got = { ...run.before, ...('value' in run.minted ? run.minted.value : {}) };
-  const started = present(got.started);
-  const isCovered = removedAt !== null && started.rev.position < removedAt;
-  const token = await carryOn(world.steps, got);
-  const admitted = token !== null && world.ask(token).verdict === 'allow';
-  if (!isCovered) return admitted ? null : 'a sign-in that nobody revoked was refused';
-  if (admitted) return 'a token of the old lineage was admitted';
-  if (got.session && world.stands(got.session)) return 'a session of the old lineage stands';
-  if (got.session && world.ask(world.forge(got.session)).verdict === 'allow')
-    return 'a token forged from the old session was admitted';
-  if (got.token && indexAdmits(world, got.token, present(got.session)))
-    return 'the index of revocations alone would admit the token';
-  return (await countSessions(world, started)) === 0 ? null : 'a session of the old lineage is in the database';
-}
-
-/** Goes on from what there is to a token, by the ordinary steps; null where one of them refuses. */
-async function carryOn(steps: Steps, got: Credential): Promise<SessionToken | null> {
-  if (got.token) return got.token;
-  try {
-    const session = got.session ?? (await steps.finish(present(got.started)));
-    return await steps.redeem(got.code ?? (await steps.handOff(session)));
-  } catch (error) {
-    if (error instanceof SignInRefused) return null;
-    throw error;
-  }
-}
-
-function indexAdmits(world: World, token: SessionToken, session: SessionLineage): boolean {
-  const account = present(world.state.account(world.accountId) ?? undefined);
-  return account.revocations.stands(token.rev, [
-    { type: 'user', id: session.user_id },
-    { type: 'email', id: session.email_key },
-    { type: 'session', id: session.nonce },
-  ]);
-}
-
-async function newestRevocation(world: World, who: Person, { session }: Credential): Promise<number> {
-  const rows = await world.database.reader.query
-    .selectFrom('revocations')
-    .select('position')
-    .where('account_id', '=', world.accountId)
-    .where('subject_id', 'in', [who.email, ...(session ? [session.nonce] : [])])
-    .execute();
-  assert.ok(rows.length > 0, 'a removal that returned is in the database');
-  return Math.max(...rows.map((row) => row.position));
-}
-
-async function countSessions(world: World, { rev, person: who }: Started): Promise<number> {
-  const rows = await world.database.reader.query
-    .selectFrom('sessions')
-    .innerJoin('users', 'users.id', 'sessions.user_id')
-    .select('sessions.nonce')
-    .where('users.email_key', '=', who.email)
-    .where('sessions.position', '<=', rev.position)
-    .execute();
-  return rows.length;
-}
-
-interface Played {
-  readonly schedules: number;
-  readonly violations: readonly string[];
-}
-
-/** Every schedule in which the first is ahead by any number of statements and the second then goes as far as it gets. */
-async function playAll(
-  world: World,
-  stage: Stage,
-  played: Race,
-  { name, replies = [WHOLE], prepare }: { name: string; replies?: number[]; prepare: (who: Person) => Promise<unknown> },
-): Promise<Played> {
-  const violations: string[] = [];
-  let schedules = 0;
-  for (let lead = 0, total = 1; lead <= total; lead += 1) {
-    for (const reply of replies) {
-      const who = person(`${name}-${lead}-${reply}`);
-      await prepare(who);
-      const { violation, leadOf } = await race(world, stage, played, { schedule: { lead, reply }, who });
-      if (violation) violations.push(`lead ${lead}, reply ${reply}: ${violation}`);
-      total = leadOf;
-      schedules += 1;
-    }
-  }
-  return { schedules, violations };
-}
-
-for (const { name, create } of postgres) {
-  describe(`a mint against a removal, statement by statement (${name})`, () => {
-    const lines: [schedule: string, title: string, Mint, Removal][] = [
-      ['1', 'DELETE of the user', mints.state, removals.delete],
-      ['1', 'revoke_user', mints.state, removals.revoke],
-      ['1 and 2', 'DELETE of the user', mints.session, removals.delete],
-      ['2', 'revoke_user', mints.session, removals.revoke],
-      ['1', 'DELETE of the user', mints.handOff, removals.delete],
-      ['1', 'revoke_user', mints.handOff, removals.revoke],
-      ['1', 'DELETE of the user', mints.token, removals.delete],
-      ['1', 'revoke_user', mints.again, removals.revoke],
-      ['1', 'sign-out', mints.handOff, (steps, _who, { session }) => steps.signOut(present(session).nonce)],
-      ['1', 'sign-out', mints.again, (steps, _who, { session }) => steps.signOut(present(session).nonce)],
-    ];
-    for (const [schedule, title, mint, removal] of lines) {
-      test(`schedule ${schedule}: ${mint.name} minted while ${title} runs works nowhere after it returned`, async (t) => {
+for (const { name, create } of databases) {
+  describe(`schedule 3 (${name})`, () => {
+    for (const [what, removal] of removals) {
+      test(`${what} while a person is at the provider: nothing is made of their coming back, as whomever`, async () => {
         await using database = await create();
         await using world = await createWorld(database);
-        await using stage = await openStage(present(database.url ?? undefined));
-        const prepare = (who: Person) => world.signIn(who);
-        for (const removalLeads of [false, true]) {
-          const at = performance.now();
-          const played = await playAll(
-            world,
-            stage,
-            { mint, removal, removalLeads },
-            { name: removalLeads ? 'second' : 'first', prepare },
+        await world.signIn(ada);
+        const started = await Promise.all(returns.map(() => world.steps.start(ada)));
+        await removal(world);
+        const before = await rowsOf(world, ada.email);
+        for (const [index, [how, proven]] of returns.entries()) {
+          await assert.rejects(
+            world.steps.finish(present(started[index]), proven),
+            refusedAs('superseded'),
+            `they come back ${how}`,
           );
-          t.diagnostic(`${played.schedules} ${performance.now() - at}`);
-          assert.deepEqual(played.violations, []);
-          assert.ok(played.schedules > 4, 'there were statements to come between');
+          assert.deepEqual(await rowsOf(world, ada.email), before);
+          assert.equal((await rowsOf(world, 'countess@example.com')).users, 0);
         }
       });
     }
+
+    test('the provider is deleted while a person is there: their way back leads nowhere', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const started = await world.steps.start(ada);
+      await change(world, (tx) => deleteProvider(tx, { accountId: world.accountId, id: world.providerId }));
+      await assert.rejects(world.steps.finish(started), refusedAs('state_unknown'));
+      assert.equal((await rowsOf(world, ada.email)).users, 0);
+    });
+
+    test('who signs in again after a deletion is a new user with another id, and is admitted', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const old = await world.signIn(ada);
+      const started = await world.steps.start(ada);
+      await removeByEmail(world, ada);
+      await assert.rejects(world.steps.finish(started), refusedAs('superseded'));
+      const again = await world.signIn(ada);
+      assert.notEqual(again.session.user_id, old.session.user_id);
+      assert.equal(world.ask(again.token).verdict, 'allow');
+      assert.equal(world.ask(old.token).verdict, 'sign_in');
+    });
+  });
+
+  describe(`schedule 17 (${name})`, () => {
+    test('the other node that is asked to delete the same user says 404 only when its own gate refuses', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const { token, session } = await world.signIn(ada);
+      await using other = await startNode(world, openAgain(database));
+      assert.equal(other.ask(token), 'allow');
+
+      await world.steps.remove(session.user_id);
+      assert.equal(other.ask(token), 'allow', 'the other node has not heard of it yet');
+      await assert.rejects(other.remove(session.user_id), { status: 404 });
+      assert.equal(other.ask(token), 'sign_in');
+    });
+
+    test('the repeated request too is answered as the first was, and not before', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const { token, session } = await world.signIn(ada);
+      await using other = await startNode(world, openAgain(database));
+      await world.steps.remove(session.user_id, { key: 'the same request', isRetry: false });
+      assert.equal(other.ask(token), 'allow');
+      await assert.rejects(other.remove(session.user_id, { key: 'another', isRetry: true }), { status: 404 });
+      assert.deepEqual(await other.remove(session.user_id, { key: 'the same request', isRetry: true }), {});
+      assert.equal(other.ask(token), 'sign_in');
+      await assert.rejects(other.remove(session.user_id, { key: 'the same request', isRetry: false }), {
+        status: 404,
+      });
+    });
+
+    test('while a removal is not in force here, no other request is told that it is done', async () => {
+      await using database = await create();
+      const late: (() => void)[] = [];
+      await using world = await createWorld(database, {
+        name: 'a gate that is slow to take in',
+        feed: (feed) => ({
+          ...feed,
+          committed: () => {},
+          reach: async (accountId, at) => {
+            if (late.length > 0) await new Promise<void>((resolve) => late.push(resolve));
+            await feed.reach(accountId, at);
+          },
+        }),
+      });
+      const { token, session } = await world.signIn(ada);
+      late.push(() => {});
+      const answers: string[] = [];
+      const first = world.steps.remove(session.user_id).then(() => answers.push('first'));
+      while (late.length < 2) await new Promise(setImmediate);
+      const second = assert.rejects(world.steps.remove(session.user_id), { status: 404 });
+      const told = second.then(() => answers.push('second'));
+      while (late.length < 3) await new Promise(setImmediate);
+      assert.deepEqual(answers, []);
+      assert.equal(world.ask(token).verdict, 'allow', 'it is committed, and nobody was told so');
+      for (const go of late.splice(0)) go();
+      await Promise.all([first, told]);
+      assert.equal(world.ask(token).verdict, 'sign_in');
+    });
+  });
+
+  describe(`schedule 19 (${name})`, () => {
+    test('what is below the floor is refused, whatever its expiry says, and bears no children', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const { token, session } = await world.signIn(ada);
+      const started = await world.steps.start(ada);
+      const code = await world.steps.handOff(session);
+      for (let more = 0; more < 3; more += 1) await world.steps.nothing();
+      const kept = await world.steps.start(person('bob'));
+      await raiseFloor(world, kept.rev.position);
+
+      await using node = await startNode(world, openAgain(database));
+      assert.ok(token.expiresAt > world.clock.now());
+      assert.equal(node.ask(token), 'sign_in');
+      await assert.rejects(world.steps.finish(started), refusedAs('superseded'));
+      await assert.rejects(world.steps.redeem(code), refusedAs('session_ended'));
+      await assert.rejects(world.steps.handOff(session), refusedAs('session_ended'));
+      assert.equal(world.ask(await complete(world, kept)).verdict, 'allow', 'at the floor is not below it');
+    });
+
+    test('a session ends counted from the time that was read with its rev, however late it was finished', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      const begun = world.clock.now();
+      const started = await world.steps.start(ada);
+      world.clock.move(9 * 60_000);
+      const { expires_at } = await world.steps.finish(started);
+      assert.equal(Date.parse(expires_at), begun + 24 * 3_600_000);
+    });
+  });
+
+  describe(`schedule 22 (${name})`, () => {
+    const endings: readonly [string, (world: World) => Promise<unknown>][] = [
+      ['revoke_user', (world) => world.steps.revoke(ada.email)],
+      ['DELETE of the user', (world) => removeByEmail(world, ada)],
+    ];
+    for (const [title, ending] of endings) {
+      test(`after ${title} the provider's own session signs nobody in: a fresh login is asked for and proven`, async () => {
+        await using database = await create();
+        await using world = await createWorld(database);
+        await world.signIn(ada);
+        await ending(world);
+        world.clock.move(5 * 60_000);
+        const old = (world.clock.now() - 5 * 60_000) / 1000;
+
+        const silent = await world.steps.start(ada, { fresh: false });
+        await assert.rejects(world.steps.finish(silent, { authTime: old }), refusedAs('reauthenticate'));
+        await assert.rejects(world.steps.finish(silent), refusedAs('reauthenticate'), 'it was not asked for');
+        const asked = await world.steps.start(ada);
+        for (const authTime of [old, null, Number.NaN]) {
+          await assert.rejects(world.steps.finish(asked, { authTime }), refusedAs('not_reauthenticated'));
+        }
+        assert.equal(world.ask(await complete(world, asked)).verdict, 'allow');
+
+        const later = await world.steps.start(ada, { fresh: false });
+        assert.equal(
+          world.ask(await complete(world, later, { authTime: old })).verdict,
+          'allow',
+          'asked once',
+        );
+      });
+    }
+
+    test('nobody else is asked to prove anything', async () => {
+      await using database = await create();
+      await using world = await createWorld(database);
+      await world.signIn(ada);
+      await world.steps.revoke(ada.email);
+      const bob = await world.steps.start(person('bob'), { fresh: false });
+      assert.equal(world.ask(await complete(world, bob, { authTime: null })).verdict, 'allow');
+    });
   });
 }
 
-export type { Mutant };
-export { finishSignIn };
+/** The rest of a sign-in that is at the provider. */
+async function complete(
+  world: World,
+  started: Started,
+  proven: Parameters<World['steps']['finish']>[1] = {},
+) {
+  const session = await world.steps.finish(started, proven);
+  return await world.steps.redeem(await world.steps.handOff(session));
+}
+
+async function raiseFloor({ database, accountId }: World, floor: number): Promise<void> {
+  await database.write((tx) =>
+    tx.query.updateTable('feed_heads').set({ floor }).where('account_id', '=', accountId).execute(),
+  );
+}
+
+/** Another process on the same database, with a gate of its own. */
+async function startNode(world: World, database: ReturnType<typeof openAgain>) {
+  const state = createGateState();
+  const feed = createFeed({ database, follower: state, sources: world.sources });
+  await feed.start();
+  const control = { database, feed, clock: world.clock };
+  const { accountId } = world;
+  return {
+    ask: (token: Parameters<World['ask']>[0]) => askGate(state, token, world.clock.now()).verdict,
+    remove: (id: string, repeat?: { key: string; isRetry: boolean }) =>
+      commitAct(
+        control,
+        { accountId, actor: operator, authorize: NO_RIGHTS_ASKED, ...(repeat ? { repeat } : {}) },
+        (tx) => deleteUser(tx, { accountId, id }),
+      ),
+    [Symbol.asyncDispose]: () => database.close(),
+  };
+}

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Client, type PoolClient } from 'pg';
 import type { Database } from '../../src/database/database.ts';
 import { createPool, createPostgres } from '../../src/database/postgres.ts';
@@ -79,9 +80,15 @@ export class Player {
       if (this.#isDone) return 'done';
       if (this.#next) return 'ready';
       const changed = this.#changed.then(() => 'changed' as const);
-      const said = await Promise.race([changed, this.#stage.isBlocked(this.#pid)]);
+      const said = await Promise.race([changed, this.#ask()]);
       if (said === true) return 'blocked';
     }
+  }
+
+  /** Asks only after a moment, since nearly every statement ends by itself: what is answered depends on nothing else. */
+  async #ask(): Promise<boolean> {
+    await wait(1);
+    return !this.#isDone && !this.#next && (await this.#stage.isBlocked(this.#pid));
   }
 
   #running(): void {
@@ -118,45 +125,36 @@ export class Player {
 
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
-/** The value of an outcome; throws what it ended with otherwise. */
-export function valueOf<T>(outcome: Outcome<T>): T {
-  if ('error' in outcome) throw outcome.error;
-  return outcome.value;
-}
-
 /** Players on one PostgreSQL database, and a connection that watches them. */
 export interface Stage extends AsyncDisposable {
   readonly url: string;
   player(name: string): Player;
-  /** Takes players off, their connections closed. */
-  dismiss(players: readonly Player[]): Promise<void>;
   isBlocked(pid: number): Promise<boolean>;
 }
 
 export async function openStage(url: string): Promise<Stage> {
   const watcher = new Client({ connectionString: url });
   await watcher.connect();
-  const players = new Set<Player>();
+  const players: Player[] = [];
+  let asked: Promise<unknown> = Promise.resolve();
   const stage: Stage = {
     url,
     player: (name) => {
       const player = new Player(name, stage);
-      players.add(player);
+      players.push(player);
       return player;
-    },
-    dismiss: async (leaving) => {
-      for (const player of leaving) {
-        players.delete(player);
-        await player.database.close();
-      }
     },
     isBlocked: async (pid) => {
       const text = 'select cardinality(pg_blocking_pids($1)) > 0 as blocked';
-      const { rows } = await watcher.query<{ blocked: boolean }>({ name: 'blocked', text, values: [pid] });
-      return rows[0]?.blocked === true;
+      const asking = asked.then(() =>
+        watcher.query<{ blocked: boolean }>({ name: 'blocked', text, values: [pid] }),
+      );
+      asked = asking;
+      return (await asking).rows[0]?.blocked === true;
     },
     [Symbol.asyncDispose]: async () => {
-      await stage.dismiss([...players]);
+      for (const player of players) await player.database.close();
+      await asked;
       await watcher.end();
     },
   };
@@ -177,5 +175,15 @@ export async function interleave(
     const one = await first.run();
     const other = await second.run();
     if (one === 'done' && other === 'done') return;
+  }
+}
+
+/** Plays several callers against each other: of those that can go on, `picks` names each time who does. */
+export async function interleaveAll(players: readonly Player[], picks: readonly number[]): Promise<void> {
+  for (let turn = 0; ; turn += 1) {
+    const standings = await Promise.all(players.map((player) => player.standing()));
+    const ready = players.filter((_, index) => standings[index] === 'ready');
+    if (standings.every((standing) => standing === 'done')) return;
+    await ready[(picks[turn % picks.length] ?? 0) % ready.length]?.step();
   }
 }

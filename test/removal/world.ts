@@ -1,6 +1,7 @@
 import { organizationStates } from '../../src/access/organizations/organizations.ts';
 import { deleteUser, findUserIdByEmail, revokeUser } from '../../src/access/users/users.ts';
 import { createAccount } from '../../src/accounts/accounts/accounts.ts';
+import type { Act } from '../../src/database/act.ts';
 import type { Database, Snapshot, Tx } from '../../src/database/database.ts';
 import { failureOf } from '../../src/database/failures.ts';
 import { migrate } from '../../src/database/migrate.ts';
@@ -20,7 +21,12 @@ import type { ApplicationState, ProviderState } from '../../src/protocol/state.t
 import { type Change, type Control, commitAct } from '../../src/removal/act.ts';
 import { createFeed, type Feed, type Follower, type StateSource } from '../../src/removal/feed.ts';
 import { type FinishedSignIn, type FinishInput, finishSignIn } from '../../src/sign-in/finish.ts';
-import { applicationClaims, createHandOff, redeemHandOff, sessionClaims } from '../../src/sign-in/hand-off.ts';
+import {
+  applicationClaims,
+  createHandOff,
+  redeemHandOff,
+  sessionClaims,
+} from '../../src/sign-in/hand-off.ts';
 import { sessionStates } from '../../src/sign-in/lineage.ts';
 import { startSignIn } from '../../src/sign-in/start.ts';
 import { deleteSession, type SessionLineage } from '../../src/sign-in/store.ts';
@@ -167,7 +173,7 @@ export async function makeAccount(tx: Tx, name: string, now: string): Promise<st
   return (await createAccount(tx, place)).accountId;
 }
 
-const HOST = 'app.example.com';
+export const HOST = 'app.example.com';
 
 /** The verdict on a request to the application, as forward-auth comes to it. */
 export function askGate(state: GateState, token: SessionToken, now: number): Verdict {
@@ -203,7 +209,11 @@ function newApplication(): ApplicationState {
 
 async function insertFixtures(
   tx: Tx,
-  { accountId, providerId, application }: { accountId: string; providerId: string; application: ApplicationState },
+  {
+    accountId,
+    providerId,
+    application,
+  }: { accountId: string; providerId: string; application: ApplicationState },
 ): Promise<void> {
   const now = timestamp(0);
   await insertProviderRow(tx, { accountId, id: providerId });
@@ -224,7 +234,10 @@ async function insertFixtures(
 }
 
 /** A provider that nobody will ever reach: below HTTP its answers are given by the test. */
-export async function insertProviderRow(tx: Tx, { accountId, id }: { accountId: string; id: string }): Promise<void> {
+export async function insertProviderRow(
+  tx: Tx,
+  { accountId, id }: { accountId: string; id: string },
+): Promise<void> {
   const now = timestamp(0);
   const row = { id, account_id: accountId, type: 'oidc', name: id, issuer: `http://${id}`, config: '{}' };
   await tx.query
@@ -248,7 +261,11 @@ async function fixtureStates(snapshot: Snapshot, accountId: string): Promise<Fee
   return [
     ...providers.map((row) => providerItem(row.id, row satisfies ProviderState)),
     ...applications.map(
-      ({ id, settings }): FeedItem => ({ kind: 'application', id, state: JSON.parse(settings) as JsonObject }),
+      ({ id, settings }): FeedItem => ({
+        kind: 'application',
+        id,
+        state: JSON.parse(settings) as JsonObject,
+      }),
     ),
   ];
 }
@@ -365,7 +382,8 @@ function createSteps(options: {
         revokeUser(tx, { accountId, email, devices: false, warpSessionReauth: false }),
       ),
 
-    remove: (id: string): Promise<object> => commitAct(control, act, (tx) => deleteUser(tx, { accountId, id })),
+    remove: (id: string, repeat?: Act['repeat']): Promise<object> =>
+      commitAct(control, repeat ? { ...act, repeat } : act, (tx) => deleteUser(tx, { accountId, id })),
 
     idOf: (email: string): Promise<string | null> => findUserIdByEmail(observer.reader, accountId, email),
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import Cloudflare from 'cloudflare';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
@@ -70,7 +70,11 @@ export interface ApiAnswer {
 /** Starts the server on a test database; a second start on the same one finds what the first left. */
 export async function startTestApp(
   database: TestDatabase,
-  { flags = [], clock = createTestClock() }: { flags?: readonly string[]; clock?: TestClock } = {},
+  {
+    flags = [],
+    clock = createTestClock(),
+    logger = pino({ level: 'silent' }),
+  }: { flags?: readonly string[]; clock?: TestClock; logger?: Logger } = {},
 ): Promise<TestApp> {
   const port = await freePort();
   const reading = readConfig(
@@ -88,7 +92,7 @@ export async function startTestApp(
   );
   if (!reading.ok) throw new Error(reading.problems.join('\n'));
   const { config } = reading;
-  const app = await startApp(config, { clock, logger: pino({ level: 'silent' }) });
+  const app = await startApp(config, { clock, logger });
   const credentials = JSON.parse(
     await readFile(path.join(database.folder, 'credentials.json'), 'utf8'),
   ) as Credentials;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { startTestApp, type TestApp } from './app.ts';
-import { databases, type TestDatabase } from './postgres.ts';
+import { test } from 'node:test';
+import type { TestApp } from './app.ts';
 import { exchange, type RawAnswer, type RawRequest, toBytes } from './raw-http.ts';
 import { readRows } from './rows.ts';
+import { onBothDatabases, type Stage } from './stage.ts';
 
 /** What a refusal must say. */
 export interface Refusal {
@@ -23,38 +23,21 @@ export interface Scenario<World> {
   readonly refusal: Refusal;
 }
 
-/** The server that scenarios are played against. */
-export interface Stage {
-  readonly app: TestApp;
-  readonly database: TestDatabase;
-}
-
 /** Plays each scenario on both databases: a clear refusal in the envelope, and not one row changed. */
 export function refuses<World>(
   title: string,
   prepare: (stage: Stage) => Promise<World>,
   scenarios: readonly Scenario<World>[],
 ): void {
-  for (const { name, create } of databases) {
-    describe(`${title} (${name})`, () => {
-      const stage: { database?: TestDatabase; app?: TestApp; world?: World } = {};
-      before(async () => {
-        stage.database = await create();
-        stage.app = await startTestApp(stage.database);
-        stage.world = await prepare({ app: stage.app, database: stage.database });
+  onBothDatabases(title, (stage) => {
+    const prepared: { world?: Promise<World> } = {};
+    for (const scenario of scenarios) {
+      test(scenario.name, async () => {
+        prepared.world ??= prepare(stage);
+        await play(stage, scenario, await prepared.world);
       });
-      after(async () => {
-        await stage.app?.close();
-        await stage.database?.drop();
-      });
-      for (const scenario of scenarios) {
-        test(scenario.name, async () => {
-          assert.ok(stage.app && stage.database);
-          await play({ app: stage.app, database: stage.database }, scenario, stage.world as World);
-        });
-      }
-    });
-  }
+    }
+  });
 }
 
 async function play<World>({ app, database }: Stage, scenario: Scenario<World>, world: World): Promise<void> {

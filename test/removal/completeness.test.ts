@@ -1,0 +1,481 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type Cloudflare from 'cloudflare';
+import { listRoutes } from '../../src/app.ts';
+import { createVault } from '../../src/kernel/crypto.ts';
+import type { Browser } from '../support/browser.ts';
+import {
+  AUTHORIZED,
+  CALLBACK,
+  type Gated,
+  type GatedApplication,
+  gatedOnBothDatabases,
+  IDENTITY,
+  LOGOUT,
+} from '../support/gated.ts';
+import { type Person, signIn } from '../support/openid-provider.ts';
+import {
+  addPerson,
+  firstTenant,
+  type Person as Member,
+  opens,
+  policiesOf,
+  type Tenant,
+  tokenPolicy,
+} from '../support/tenants.ts';
+
+/*
+ * Every way in which access ends, by every form in which it is held (design §4.12). Each cell is driven through
+ * the front door: alive before the call, and on the first request after it returned as the table says. A route
+ * that changes something must be named here, or under NOTHING_ENDS with the reason.
+ */
+
+type Ending = 'ends' | 'stays';
+
+/** The forms in which a person holds access to applications. */
+const CHANNELS = [
+  'sign-in in progress',
+  'hand-off code',
+  'session',
+  'application token',
+  'other application',
+] as const;
+type Channel = (typeof CHANNELS)[number];
+
+interface Path {
+  /** It can be taken once, and comes last. */
+  readonly isLast?: true;
+  /** Operations of the routes behind it; none for what a person does on a page. */
+  readonly operations: readonly string[];
+  readonly does: (held: Held) => Promise<unknown>;
+  readonly cells: Readonly<Record<Channel, Ending>>;
+}
+
+const all: Path['cells'] = {
+  'sign-in in progress': 'ends',
+  'hand-off code': 'ends',
+  session: 'ends',
+  'application token': 'ends',
+  'other application': 'ends',
+};
+
+/** What belongs to the session that ends; a sign-in that began meanwhile is another one. */
+const session: Path['cells'] = { ...all, 'sign-in in progress': 'stays' };
+
+const PATHS: Readonly<Record<string, Path>> = {
+  'a user is deleted': {
+    operations: ['zero-trust-users-delete-user'],
+    does: async ({ world: { sdk, account_id }, userId }) =>
+      sdk.zeroTrust.access.users.delete(userId, { account_id }),
+    cells: all,
+  },
+  "a user's tokens are revoked by the account": {
+    operations: ['zero-trust-organization-revoke-all-access-tokens-for-a-user'],
+    does: ({ world: { sdk, account_id }, person: { email } }) =>
+      sdk.zeroTrust.organizations.revokeUsers({ account_id, email }),
+    cells: all,
+  },
+  "a user's tokens are revoked by the zone": {
+    operations: ['zero-trust-organization-revoke-all-access-tokens-for-a-user'],
+    does: ({ world, person: { email } }) =>
+      world.sdk.zeroTrust.organizations.revokeUsers({ zone_id: world.app.credentials.zone_id, email }),
+    cells: all,
+  },
+  'somebody signs out on the team domain': {
+    operations: [],
+    does: ({ world, browser }) => browser.get(world.team + LOGOUT),
+    cells: session,
+  },
+  "somebody signs out on an application's host": {
+    operations: [],
+    does: ({ application, browser }) => browser.get(application.site + LOGOUT),
+    cells: session,
+  },
+  'a policy no longer allows': {
+    operations: ['access-policies-update-an-access-app-policy'],
+    does: async ({ world: { sdk, account_id }, application, policyId }) =>
+      sdk.zeroTrust.access.applications.policies.update(policyId, {
+        app_id: application.id,
+        account_id,
+        name: 'Somebody else',
+        decision: 'allow',
+        include: [{ email: { email: 'somebody.else@example.com' } }],
+      } as Cloudflare.ZeroTrust.Access.Applications.PolicyUpdateParams),
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'a policy is deleted': {
+    operations: ['access-policies-delete-an-access-app-policy'],
+    does: ({ world: { sdk, account_id }, application, policyId }) =>
+      sdk.zeroTrust.access.applications.policies.delete(policyId, { app_id: application.id, account_id }),
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'an application is updated to have other policies': {
+    operations: ['access-applications-update-an-access-application'],
+    does: ({ world: { sdk, account_id }, application }) =>
+      sdk.zeroTrust.access.applications.update(application.id, {
+        account_id,
+        type: 'self_hosted',
+        domain: new URL(application.site).host,
+        policies: [],
+      }),
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'an application is deleted': {
+    operations: ['access-applications-delete-an-access-application'],
+    does: ({ world: { sdk, account_id }, application }) =>
+      sdk.zeroTrust.access.applications.delete(application.id, { account_id }),
+    cells: { ...all, session: 'stays', 'other application': 'stays' },
+  },
+  // These two end the access of everyone who came through the provider, so they come last.
+  'an identity provider is pointed elsewhere': {
+    operations: ['access-identity-providers-update-an-access-identity-provider'],
+    does: async ({ world }) => {
+      const { sdk, account_id, providerId } = world;
+      const known = await sdk.zeroTrust.identityProviders.get(providerId, { account_id });
+      const config = { ...known.config, email_claim_name: 'preferred_username' };
+      await sdk.zeroTrust.identityProviders.update(providerId, {
+        account_id,
+        name: 'elsewhere',
+        type: 'oidc',
+        config,
+      });
+      await sdk.zeroTrust.identityProviders.update(providerId, {
+        account_id,
+        name: 'back',
+        type: 'oidc',
+        config: known.config,
+      });
+    },
+    cells: all,
+  },
+  'an identity provider is deleted': {
+    isLast: true,
+    operations: ['access-identity-providers-delete-an-access-identity-provider'],
+    does: ({ world: { sdk, account_id, providerId } }) =>
+      sdk.zeroTrust.identityProviders.delete(providerId, { account_id }),
+    cells: all,
+  },
+};
+
+/** Routes that change something and end nobody's access to applications, each with its reason. */
+const NOTHING_ENDS: Readonly<Record<string, string>> = {
+  'account-members-add-member': 'gives',
+  'account-api-tokens-create-token': 'gives',
+  'user-api-tokens-create-token': 'gives',
+  'account-user-group-create': 'gives',
+  'account-user-group-member-create': 'gives',
+  'zero-trust-users-create-user': 'gives',
+  'zero-trust-users-update-user': 'a name is no access',
+  'zero-trust-organization-create-your-zero-trust-organization': 'always refused: every account has one',
+  'zero-trust-organization-update-your-zero-trust-organization':
+    'a shorter session duration is for later sign-ins',
+  'access-identity-providers-add-an-access-identity-provider': 'gives',
+  'access-applications-add-an-application': 'gives',
+  'access-policies-create-an-access-app-policy':
+    'a policy that denies is judged at every request like any change of policy',
+};
+
+/** A person who holds access in every form at once. */
+interface Held {
+  readonly world: Gated;
+  readonly person: Person;
+  readonly userId: string;
+  readonly application: GatedApplication;
+  readonly policyId: string;
+  readonly browser: Browser;
+  readonly alive: Readonly<Record<Channel, () => Promise<boolean>>>;
+}
+
+gatedOnBothDatabases('every path ends every channel that it covers', (world) => {
+  for (const [name, path] of Object.entries(PATHS)) {
+    it(`when ${name}`, async () => {
+      // Each channel is tried on a person of its own, so that trying one touches no other. Where the path can
+      // be taken once, all are tried on one person: what ends cannot be disturbed.
+      const groups = path.isLast ? [TRIED_TOGETHER] : CHANNELS.map((channel) => [channel]);
+      for (const channels of groups) {
+        const held = await hold(world());
+        for (const channel of channels) await assertAlive(held, channel);
+        await path.does(held);
+        for (const channel of channels) {
+          const ending = path.cells[channel];
+          assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+        }
+      }
+    });
+  }
+
+  it('and no route that changes something is missing from these tables', () => {
+    const { control } = world().app.app;
+    const routes = listRoutes({ control, vault: createVault(Buffer.alloc(32)), config: world().app.config });
+    const changing = routes.filter((route) => route.method !== 'GET').map((route) => route.operation);
+    const paths = [...Object.values(PATHS), ...Object.values(MEMBER_PATHS)].flatMap(
+      (path) => path.operations,
+    );
+    const known = new Set([...paths, ...Object.keys(NOTHING_ENDS)]);
+    assert.deepEqual(
+      changing.filter((operation) => !known.has(operation)),
+      [],
+      'say in test/removal/completeness.test.ts what these end',
+    );
+    assert.deepEqual(
+      [...known].filter((operation) => !changing.includes(operation)),
+      [],
+      'these routes are gone',
+    );
+  });
+});
+
+const TRIED_TOGETHER: readonly Channel[] = [
+  'session',
+  'application token',
+  'other application',
+  'hand-off code',
+  'sign-in in progress',
+];
+
+/** What works once cannot be tried before; its own happy path has its test elsewhere. */
+async function assertAlive(held: Held, channel: Channel): Promise<void> {
+  if (channel === 'sign-in in progress' || channel === 'hand-off code') return;
+  assert.equal(await held.alive[channel](), true, `${channel} was not alive before`);
+}
+
+async function hold(world: Gated): Promise<Held> {
+  const person = world.person();
+  const port = new URL(world.site).port;
+  const application = await world.createApplication(`${person.sub}.localhost:${port}`);
+  const browser = await world.signedIn(person, { site: application.site });
+  await opensIt(browser, world.site);
+  const waiting = world.browser();
+  const callback = await stopBefore(CALLBACK, { browser: waiting, person, site: application.site });
+  const code = await codeFor(world, { browser, application, person });
+  const user = await world.user(person);
+  const { sdk, account_id } = world;
+  const policies = await sdk.zeroTrust.access.applications.policies.list(application.id, { account_id });
+  return {
+    world,
+    person,
+    application,
+    browser,
+    userId: user.id,
+    policyId: policies.result[0]?.id ?? '',
+    alive: {
+      'sign-in in progress': async () => isSignedIn(await waiting.get(callback)),
+      'hand-off code': async () => {
+        const page = await code.browser.get(code.url);
+        return page.status === 302 && (await opensIt(code.browser, application.site));
+      },
+      session: async () => (await browser.get(world.team + IDENTITY)).status === 200,
+      'application token': () => opensIt(browser, application.site),
+      'other application': () => opensIt(browser, world.site),
+    },
+  };
+}
+
+/** A callback that ends in a session sets its cookie; one that is superseded goes back to the provider. */
+function isSignedIn({ headers }: { headers: { 'set-cookie'?: string[] | undefined } }): boolean {
+  return headers['set-cookie']?.some((cookie) => /^(__Host-)?CF_Authorization=e/.test(cookie)) === true;
+}
+
+async function opensIt(browser: Browser, site: string): Promise<boolean> {
+  const page = await browser.follow(site, { until: (next) => next.pathname.endsWith('/auth') });
+  return page.status === 200 && page.text.startsWith('hello ');
+}
+
+async function stopBefore(
+  pathname: string,
+  { browser, person, site }: { browser: Browser; person: Person; site: string },
+): Promise<URL> {
+  const page = await signIn(browser, site, {
+    login: person.sub,
+    until: (next) => next.pathname === pathname,
+  });
+  assert.equal(page.location?.pathname, pathname, page.text);
+  return page.location;
+}
+
+/** A hand-off code of the same session, not redeemed: the cookies of the team domain in a second browser. */
+async function codeFor(
+  world: Gated,
+  { browser, application, person }: { browser: Browser; application: GatedApplication; person: Person },
+) {
+  const other = world.browser();
+  const team = new URL(world.team);
+  const cookies = browser.jar.cookiesFor(team).map(({ name, value }) => `${name}=${value}; Path=/`);
+  other.jar.store(team, cookies);
+  const url = await stopBefore(AUTHORIZED, { browser: other, person, site: application.site });
+  return { browser: other, url };
+}
+
+/** The forms in which a member holds the right to use the API; those of the group came through a user group. */
+const MEMBER_CHANNELS = [
+  'key, by the group',
+  'key, by itself',
+  'user token, by the group',
+  'account token that they created',
+] as const;
+type MemberChannel = (typeof MEMBER_CHANNELS)[number];
+
+interface MemberPath {
+  readonly operations: readonly string[];
+  readonly does: (held: HeldByMember) => Promise<unknown>;
+  readonly cells: Readonly<Record<MemberChannel, Ending>>;
+}
+
+const groupOnly: MemberPath['cells'] = {
+  'key, by the group': 'ends',
+  'key, by itself': 'stays',
+  'user token, by the group': 'ends',
+  'account token that they created': 'stays',
+};
+const tokenOnly: MemberPath['cells'] = { ...groupOnly, 'key, by the group': 'stays' };
+
+const MEMBER_PATHS: Readonly<Record<string, MemberPath>> = {
+  'the member is removed': {
+    operations: ['account-members-remove-member'],
+    does: ({ tenant: { sdk, accountId }, member }) =>
+      sdk.accounts.members.delete(member.memberId, { account_id: accountId }),
+    cells: { ...groupOnly, 'key, by itself': 'ends' },
+  },
+  'the member is removed from the group': {
+    operations: ['account-user-group-member-delete'],
+    does: ({ tenant: { sdk, accountId }, member, groupId }) =>
+      sdk.iam.userGroups.members.delete(member.memberId, { account_id: accountId, user_group_id: groupId }),
+    cells: groupOnly,
+  },
+  'the members of the group are replaced by none': {
+    operations: ['account-user-group-members-update'],
+    does: ({ tenant: { sdk, accountId }, groupId }) =>
+      sdk.iam.userGroups.members.update(groupId, { account_id: accountId, members: [] }),
+    cells: groupOnly,
+  },
+  'the policies of the group are replaced by none': {
+    operations: ['account-user-group-update'],
+    does: ({ tenant: { sdk, accountId }, groupId }) =>
+      sdk.iam.userGroups.update(groupId, { account_id: accountId, policies: [] }),
+    cells: groupOnly,
+  },
+  'the group is removed': {
+    operations: ['account-user-group-delete'],
+    does: ({ tenant: { sdk, accountId }, groupId }) =>
+      sdk.iam.userGroups.delete(groupId, { account_id: accountId }),
+    cells: groupOnly,
+  },
+  'the user token is deleted': {
+    operations: ['user-api-tokens-delete-token'],
+    does: ({ member, userTokenId }) => member.sdk.user.tokens.delete(userTokenId),
+    cells: tokenOnly,
+  },
+  'the user token is rolled': {
+    operations: ['user-api-tokens-roll-token'],
+    does: ({ member, userTokenId }) => member.sdk.user.tokens.value.update(userTokenId, { body: {} }),
+    cells: tokenOnly,
+  },
+  'the user token is disabled': {
+    operations: ['user-api-tokens-update-token'],
+    does: async ({ member, userTokenId, tenant }) =>
+      member.sdk.user.tokens.update(userTokenId, {
+        name: 'disabled',
+        status: 'disabled',
+        policies: [tokenPolicy(tenant.accountId, [BY_GROUP])],
+      }),
+    cells: tokenOnly,
+  },
+  'the account token is deleted': {
+    operations: ['account-api-tokens-delete-token'],
+    does: ({ tenant: { sdk, accountId }, accountTokenId }) =>
+      sdk.accounts.tokens.delete(accountTokenId, { account_id: accountId }),
+    cells: accountTokenOnly(),
+  },
+  'the account token is rolled': {
+    operations: ['account-api-tokens-roll-token'],
+    does: ({ tenant: { sdk, accountId }, accountTokenId }) =>
+      sdk.accounts.tokens.value.update(accountTokenId, { account_id: accountId }),
+    cells: accountTokenOnly(),
+  },
+  'the account token is disabled': {
+    operations: ['account-api-tokens-update-token'],
+    does: async ({ tenant: { sdk, accountId }, accountTokenId }) =>
+      sdk.accounts.tokens.update(accountTokenId, {
+        account_id: accountId,
+        name: 'disabled',
+        status: 'disabled',
+        policies: [tokenPolicy(accountId, [BY_GROUP])],
+      }),
+    cells: accountTokenOnly(),
+  },
+};
+
+function accountTokenOnly(): MemberPath['cells'] {
+  return {
+    'key, by the group': 'stays',
+    'key, by itself': 'stays',
+    'user token, by the group': 'stays',
+    'account token that they created': 'ends',
+  };
+}
+
+/** A member who holds the right to use the API in every form. */
+interface HeldByMember {
+  readonly tenant: Tenant;
+  readonly member: Member;
+  readonly groupId: string;
+  readonly userTokenId: string;
+  readonly accountTokenId: string;
+  readonly alive: Readonly<Record<MemberChannel, () => Promise<boolean>>>;
+}
+
+const BY_GROUP = 'Account Settings Read';
+const BY_THEMSELVES = 'Account API Tokens Write';
+
+gatedOnBothDatabases('every path ends what a member holds by it', (world) => {
+  for (const [name, path] of Object.entries(MEMBER_PATHS)) {
+    it(`when ${name}`, async () => {
+      const held = await holdAsMember(
+        world(),
+        `member-${Object.keys(MEMBER_PATHS).indexOf(name)}@example.com`,
+      );
+      for (const channel of MEMBER_CHANNELS)
+        assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
+      await path.does(held);
+      for (const channel of MEMBER_CHANNELS) {
+        const ending = path.cells[channel];
+        assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+      }
+    });
+  }
+});
+
+async function holdAsMember({ app }: Gated, email: string): Promise<HeldByMember> {
+  const tenant = await firstTenant(app);
+  const { sdk, accountId } = tenant;
+  const account_id = accountId;
+  const member = await addPerson(app, tenant, { email, may: [BY_THEMSELVES] });
+  const policies = policiesOf(tenant, { may: [BY_GROUP] });
+  const group = await sdk.iam.userGroups.create({ account_id, name: `Group of ${email}`, policies });
+  await sdk.iam.userGroups.members.create(group.id, { account_id, members: [{ id: member.memberId }] });
+  const asked = { name: `Token of ${email}`, policies: [tokenPolicy(accountId, [BY_GROUP])] };
+  const own = await member.sdk.user.tokens.create(asked);
+  const shared = await member.sdk.accounts.tokens.create({ account_id, ...asked });
+  const ownSdk = app.sdk({ apiToken: own.value ?? null });
+  const sharedSdk = app.sdk({ apiToken: shared.value ?? null });
+  return {
+    tenant,
+    member,
+    groupId: group.id,
+    userTokenId: own.id ?? '',
+    accountTokenId: shared.id ?? '',
+    alive: {
+      'key, by the group': async () => (await opens(member.sdk, accountId)) === true,
+      'key, by itself': async () => await listsTokens(member.sdk, accountId),
+      'user token, by the group': async () => (await opens(ownSdk, accountId)) === true,
+      'account token that they created': async () => (await opens(sharedSdk, accountId)) === true,
+    },
+  };
+}
+
+async function listsTokens(sdk: Cloudflare, account_id: string): Promise<boolean> {
+  return await sdk.accounts.tokens.list({ account_id }).then(
+    () => true,
+    () => false,
+  );
+}

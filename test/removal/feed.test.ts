@@ -1,0 +1,298 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Database } from '../../src/database/database.ts';
+import { operator } from '../../src/kernel/actor.ts';
+import { type FeedBatch, revocation } from '../../src/protocol/feed.ts';
+import type { Rev } from '../../src/protocol/rev.ts';
+import { commitAct } from '../../src/removal/act.ts';
+import { createFeed, detachedFeed, type Feed, type StateSource } from '../../src/removal/feed.ts';
+import { databases, type TestDatabase } from '../support/postgres.ts';
+import { createStillClock, makeAccount, NO_RIGHTS_ASKED, openAgain, openDatabase } from './world.ts';
+
+/** A follower that writes down what it is told. */
+function createRecorder() {
+  const told: string[] = [];
+  return {
+    told,
+    load: ({ head }: { head: Rev }) => void told.push(`load ${head.position}`),
+    apply: ({ at, items }: FeedBatch) => {
+      const names = items.flatMap((item) => (item.kind === 'revocation' ? [item.subject.id] : []));
+      told.push([at.position, ...names].join(' '));
+    },
+  };
+}
+
+interface Scene extends AsyncDisposable {
+  readonly database: Database;
+  readonly accountId: string;
+  readonly feed: Feed;
+  readonly told: string[];
+  /** An act of another process: this one's feed hears nothing of it. */
+  elsewhere(...subjects: string[]): Promise<FeedBatch>;
+  /** A feed of its own on the same database. */
+  follow(database: Database, sources?: readonly StateSource[]): { feed: Feed; told: string[] };
+}
+
+async function prepare(test: TestDatabase): Promise<Scene> {
+  const database = await openDatabase(test);
+  const other = openAgain(test);
+  const accountId = await database.write((tx) => makeAccount(tx, 'acme', '2026-11-20T12:00:00.000Z'));
+  const follow: Scene['follow'] = (over, sources = []) => {
+    const recorder = createRecorder();
+    return { feed: createFeed({ database: over, follower: recorder, sources }), told: recorder.told };
+  };
+  const { feed, told } = follow(database);
+  await feed.start();
+  let position = 0;
+  return {
+    database,
+    accountId,
+    feed,
+    told,
+    follow,
+    elsewhere: async (...subjects) => {
+      await revokeIn({ database: other, accountId }, subjects);
+      position += 1;
+      return batch(accountId, position, subjects);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await other.close();
+      await database.close();
+    },
+  };
+}
+
+async function revokeIn({ database, accountId }: Pick<Scene, 'database' | 'accountId'>, subjects: string[]) {
+  const control = { database, feed: detachedFeed, clock: createStillClock() };
+  await commitAct(control, { accountId, actor: operator, authorize: NO_RIGHTS_ASKED }, async () => ({
+    result: null,
+    items: subjects.map((id) => revocation({ type: 'user', id })),
+    audit: { action: 'test.revoke', resource: { type: 'user', id: subjects.join() } },
+  }));
+}
+
+function batch(accountId: string, position: number, subjects: string[]): FeedBatch {
+  const items = subjects.map((id) => revocation({ type: 'user', id }));
+  return { accountId, at: { epoch: 1, position }, items };
+}
+
+const at = (position: number, epoch = 1): Rev => ({ epoch, position });
+
+for (const { name, create } of databases) {
+  const scene = async (test: TestDatabase) => prepare(test);
+  describe(`the feed (${name})`, () => {
+    test('what another process committed is read before what this one committed after it is in force', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      await it.elsewhere('ada');
+      await it.elsewhere();
+      const own = await it.elsewhere('bob', 'eve');
+      it.feed.committed(own);
+      assert.deepEqual(it.told, ['load 0'], 'nothing is applied over a gap');
+      await it.feed.reach(it.accountId, own.at);
+      assert.deepEqual(it.told, ['load 0', '1 ada', '3 bob eve']);
+    });
+
+    test('what follows at once is applied in the same turn, and never twice', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const [one, two] = [await it.elsewhere('ada'), await it.elsewhere('bob')];
+      it.feed.committed(one);
+      it.feed.committed(two);
+      assert.deepEqual(it.told, ['load 0', '1 ada', '2 bob']);
+      it.feed.committed(one);
+      it.feed.committed(two);
+      await it.feed.reach(it.accountId, two.at);
+      await it.feed.catchUp(it.accountId);
+      assert.deepEqual(it.told, ['load 0', '1 ada', '2 bob']);
+    });
+
+    test('commits that are told out of order are applied in order', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const batches = [await it.elsewhere('ada'), await it.elsewhere('bob'), await it.elsewhere('eve')];
+      for (const told of batches.toReversed()) it.feed.committed(told);
+      assert.deepEqual(it.told, ['load 0', '1 ada'], 'only what has no gap before it');
+      await it.feed.reach(it.accountId, at(3));
+      assert.deepEqual(it.told, ['load 0', '1 ada', '2 bob', '3 eve']);
+    });
+
+    test('a commit that is told while the gap is being read is applied once, in its place', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const slow = hold(it.database);
+      const { feed, told } = it.follow(slow.database);
+      await feed.start();
+      const [one, two] = [await it.elsewhere('ada'), await it.elsewhere('bob')];
+      slow.hold();
+      const reached = feed.catchUp(it.accountId);
+      await slow.held;
+      feed.committed(one);
+      feed.committed(two);
+      slow.release();
+      await reached;
+      assert.deepEqual(told, ['load 0', '1 ada', '2 bob']);
+    });
+
+    test('whoever asks while another is being served waits for all that was committed before they asked', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const slow = hold(it.database, 'after');
+      const { feed, told } = it.follow(slow.database);
+      await feed.start();
+      await it.elsewhere('ada');
+      slow.hold();
+      const first = feed.catchUp(it.accountId);
+      await slow.held;
+      await it.elsewhere('bob');
+      const second = feed.catchUp(it.accountId).then(() => [...told]);
+      const third = feed.catchUp(it.accountId).then(() => [...told]);
+      slow.release();
+      await first;
+      for (const seen of await Promise.all([second, third])) assert.ok(seen.includes('2 bob'), seen.join());
+      assert.deepEqual(told, ['load 0', '1 ada', '2 bob']);
+    });
+
+    test('a reading that fails is not held against those who asked meanwhile', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const slow = hold(it.database);
+      const { feed, told } = it.follow(slow.database);
+      await feed.start();
+      await it.elsewhere('ada');
+      slow.hold();
+      const first = feed.catchUp(it.accountId);
+      await slow.held;
+      const second = feed.reach(it.accountId, at(1));
+      slow.fail(new Error('the connection is lost'));
+      await assert.rejects(first, /the connection is lost/);
+      await second;
+      assert.deepEqual(told, ['load 0', '1 ada']);
+    });
+
+    test('an account that is made later is loaded when its first position is to be reached', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const accountId = await it.database.write((tx) => makeAccount(tx, 'later', '2026-11-20T12:00:00.000Z'));
+      await revokeIn({ database: it.database, accountId }, ['ada']);
+      it.feed.committed(batch(accountId, 1, ['ada']));
+      assert.deepEqual(it.told, ['load 0'], 'a first entry is no state');
+      await it.feed.reach(accountId, at(1));
+      assert.deepEqual(it.told, ['load 0', 'load 1']);
+    });
+
+    test('a position that never comes, or is of another epoch, is never said to be in force', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      await it.elsewhere('ada');
+      await assert.rejects(it.feed.reach(it.accountId, at(2)), /did not reach/);
+      await assert.rejects(it.feed.reach(it.accountId, at(1, 2)), /did not reach/);
+      await assert.rejects(it.feed.reach('no such account', at(0)), /did not reach/);
+      assert.deepEqual(it.told, ['load 0', '1 ada']);
+    });
+
+    test('schedule 16: an older snapshot that comes in late does not take a position back', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      const slow = holdSource();
+      await using other = closing(openAgain(database));
+      const { feed, told } = it.follow(inTurns(it.database, other.database), [slow.source]);
+      const starting = feed.start();
+      await slow.held;
+      await it.elsewhere('ada');
+      await feed.reach(it.accountId, at(1));
+      assert.deepEqual(told, ['load 1']);
+      slow.release();
+      await starting;
+      assert.deepEqual(told, ['load 1'], 'the snapshot of position 0 is dropped');
+    });
+
+    test('an account whose feed was pruned beyond what is known here is loaded anew', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      for (const id of ['ada', 'bob', 'eve']) await it.elsewhere(id);
+      await it.database.write(async (tx) => {
+        await tx.query.deleteFrom('feed_entries').where('position', '<=', 2).execute();
+        await tx.query.updateTable('feed_heads').set({ floor: 2 }).execute();
+      });
+      await it.feed.catchUp(it.accountId);
+      assert.deepEqual(it.told, ['load 0', 'load 3'], 'what was pruned is not skipped');
+    });
+
+    test('a feed that begins a new epoch under a running process is not followed blindly', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      await it.database.write((tx) =>
+        tx.query.updateTable('feed_heads').set({ epoch: 2, position: 0 }).execute(),
+      );
+      await assert.rejects(it.feed.catchUp(it.accountId), /another epoch/);
+      assert.deepEqual(it.told, ['load 0']);
+    });
+  });
+}
+
+/** The same database, the next of whose snapshots can be held before it begins or after it has ended. */
+function hold(database: Database, when: 'before' | 'after' = 'before') {
+  const gate = { armed: false, open: () => {}, refuse: (_error: Error) => {}, arrived: () => {} };
+  const held = new Promise<void>((resolve) => {
+    gate.arrived = resolve;
+  });
+  const wait = () =>
+    new Promise<void>((resolve, reject) => {
+      gate.armed = false;
+      gate.open = resolve;
+      gate.refuse = reject;
+      gate.arrived();
+    });
+  const snapshot: Database['snapshot'] = async (work, options) => {
+    if (!gate.armed) return await database.snapshot(work, options);
+    if (when === 'before') await wait();
+    const result = await database.snapshot(work, options);
+    if (when === 'after') await wait();
+    return result;
+  };
+  return {
+    database: { ...database, snapshot },
+    held,
+    hold: () => {
+      gate.armed = true;
+    },
+    release: () => gate.open(),
+    fail: (error: Error) => gate.refuse(error),
+  };
+}
+
+/** A source of state, last to be read in a snapshot, whose first reading waits for the test. */
+function holdSource() {
+  const gate = { isFirst: true, open: () => {}, arrived: () => {} };
+  const held = new Promise<void>((resolve) => {
+    gate.arrived = resolve;
+  });
+  const source: StateSource = async () => {
+    if (!gate.isFirst) return [];
+    gate.isFirst = false;
+    const opened = new Promise<void>((resolve) => {
+      gate.open = resolve;
+    });
+    gate.arrived();
+    await opened;
+    return [];
+  };
+  return { source, held, release: () => gate.open() };
+}
+
+/** A database whose snapshots are taken over two connections in turn. */
+function inTurns(one: Database, other: Database): Database {
+  const turn = { count: 0 };
+  return {
+    ...one,
+    snapshot: (work, options) => {
+      turn.count += 1;
+      return (turn.count % 2 === 1 ? one : other).snapshot(work, options);
+    },
+  };
+}
+
+function closing(database: Database) {
+  return { database, [Symbol.asyncDispose]: () => database.close() };
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Subject } from '../../src/protocol/feed.ts';
+import { type Head, isCurrent, parseRev, type Rev, survives, toClaim } from '../../src/protocol/rev.ts';
+import { createRevocationIndex } from '../../src/protocol/revocation-index.ts';
+
+const position = fc.oneof(
+  fc.nat(20),
+  fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER),
+);
+const rev = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), position }, { noNullPrototype: true });
+
+/** What a position is never, though the language would compare it. */
+const odd = fc.oneof(
+  fc.constantFrom<unknown>(
+    undefined,
+    null,
+    '',
+    '7',
+    '10',
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    2 ** 53,
+    1e300,
+  ),
+  fc.constantFrom<unknown>(true, false, [], [7], {}, { valueOf: () => 7 }, 7n, new Date(7), Symbol.iterator),
+  fc.integer({ min: -(2 ** 53), max: -1 }),
+  fc.double({ min: 0.1, max: 0.9, noNaN: true }).map((part) => 7 + part),
+);
+
+const settings = { numRuns: 1000 };
+const subject: Subject = { type: 'user', id: 'ada' };
+
+/** A Rev or a Head with one of its numbers replaced. */
+function broken<T extends Rev>(whole: T, name: keyof T & string, value: unknown): T {
+  return { ...whole, [name]: value };
+}
+
+test('a claim is a reading only as a pair of whole numbers from 0 up, and means the same when it comes back', () => {
+  fc.assert(
+    fc.property(rev, (one) => {
+      assert.deepEqual(parseRev(JSON.parse(JSON.stringify(toClaim(one)))), one);
+    }),
+    settings,
+  );
+  fc.assert(
+    fc.property(position, odd, fc.boolean(), (good, bad, first) => {
+      assert.equal(parseRev(first ? [bad, good] : [good, bad]), null);
+    }),
+    settings,
+  );
+  for (const claim of [[], [1], [1, 2, 3], { 0: 1, 1: 2, length: 2 }, '1,2', null, undefined, 12]) {
+    assert.equal(parseRev(claim), null);
+  }
+});
+
+test('a reading is current in its epoch, from the floor to the head, and nowhere else', () => {
+  fc.assert(
+    fc.property(rev, rev, position, (one, at, floor) => {
+      const expected = one.epoch === at.epoch && one.position >= floor && one.position <= at.position;
+      assert.equal(isCurrent(one, { ...at, floor }), expected);
+    }),
+    settings,
+  );
+});
+
+test('a lineage outlives exactly the revocations that are not newer than itself, in its own epoch', () => {
+  fc.assert(
+    fc.property(rev, rev, (one, revokedAt) => {
+      const expected = one.epoch === revokedAt.epoch && one.position >= revokedAt.position;
+      assert.equal(survives(one, revokedAt), expected);
+    }),
+    settings,
+  );
+});
+
+test('an odd value on either side is never current and outlives nothing', () => {
+  const names = fc.constantFrom('epoch' as const, 'position' as const);
+  fc.assert(
+    fc.property(rev, names, odd, (one, name, value) => {
+      const head: Head = { ...one, floor: 0 };
+      assert.equal(isCurrent(broken(one, name, value), head), false);
+      assert.equal(isCurrent(one, broken(head, name, value)), false);
+      assert.equal(isCurrent(one, broken(head, 'floor', value)), false);
+      assert.equal(survives(broken(one, name, value), one), false);
+      assert.equal(survives(one, broken(one, name, value)), false);
+    }),
+    settings,
+  );
+  fc.assert(
+    fc.property(odd, (value) => {
+      const both = { epoch: value, position: value } as unknown as Rev;
+      assert.equal(isCurrent(both, { ...both, floor: value as number }), false);
+      assert.equal(survives(both, both), false);
+    }),
+    settings,
+  );
+});
+
+test('the index says of every order of the same entries what a list of them says', () => {
+  const entry = fc.record({ at: fc.nat(30), id: fc.constantFrom('ada', 'bob', 'eve') });
+  const lineage = fc.record({ position: fc.nat(40), floor: fc.nat(10) });
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 20 }), lineage, (entries, { position: from, floor }) => {
+      const index = createRevocationIndex({ epoch: 1, position: 0, floor });
+      for (const { at, id } of entries) index.apply({ epoch: 1, position: at }, [{ type: 'user', id }]);
+      const head = Math.max(0, ...entries.map(({ at }) => at));
+      assert.equal(index.head.position, head);
+      const newest = Math.max(0, ...entries.filter(({ id }) => id === 'ada').map(({ at }) => at));
+      const expected = from >= floor && from <= head && from >= newest;
+      assert.equal(index.stands({ epoch: 1, position: from }, [subject]), expected);
+    }),
+    settings,
+  );
+});
+
+test('one of several subjects suffices to end a lineage, whatever the kinds and ids', () => {
+  const kinds = fc.constantFrom('user' as const, 'session' as const, 'email' as const);
+  const some = fc.record({ type: kinds, id: fc.constantFrom('a', 'b', ':a', 'a:', 'user:a') });
+  fc.assert(
+    fc.property(fc.array(some, { maxLength: 6 }), some, (subjects, revoked) => {
+      const index = createRevocationIndex({ epoch: 1, position: 0, floor: 0 });
+      index.apply({ epoch: 1, position: 5 }, [revoked]);
+      const isHit = subjects.some(({ type, id }) => type === revoked.type && id === revoked.id);
+      assert.equal(index.stands({ epoch: 1, position: 4 }, subjects), !isHit);
+    }),
+    settings,
+  );
+});
+
+test('a position of an entry that is none is never taken in, and takes nothing back', () => {
+  fc.assert(
+    fc.property(fc.constantFrom('epoch' as const, 'position' as const), odd, (name, value) => {
+      const index = createRevocationIndex({ epoch: 1, position: 9, floor: 0 });
+      index.apply({ epoch: 1, position: 8 }, [subject]);
+      const wrong = broken({ epoch: 1, position: 9 }, name, value);
+      assert.throws(() => index.apply(wrong, [subject]), TypeError);
+      assert.throws(() => index.advance(wrong), TypeError);
+      assert.equal(index.head.position, 9);
+      assert.equal(index.stands({ epoch: 1, position: 7 }, [subject]), false);
+      assert.equal(index.stands({ epoch: 1, position: 8 }, [subject]), true);
+    }),
+    settings,
+  );
+});
+
+test('a revocation of another epoch ends every lineage of this one, and stays when older ones follow', () => {
+  const index = createRevocationIndex({ epoch: 1, position: 9, floor: 0 });
+  index.apply({ epoch: 2, position: 1 }, [subject]);
+  index.apply({ epoch: 1, position: 3 }, [subject]);
+  assert.equal(index.stands({ epoch: 1, position: 9 }, [subject]), false);
+  assert.equal(index.head.epoch, 1, 'the head keeps to its epoch until it is loaded anew');
+});
