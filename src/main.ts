@@ -14,7 +14,8 @@ const UNUSABLE = 2;
 async function main(): Promise<void> {
   const program = new Command('portcullis')
     .description('A self-hosted access control plane that speaks the Cloudflare v4 API.')
-    .version(version());
+    .version(version())
+    .exitOverride(({ exitCode }) => finish(exitCode === 0 ? 0 : UNUSABLE));
   withSettings(program.command('serve'), 'Run the control plane and the gate.').action(
     (_options, command: Command) => run(command.args, serve),
   );
@@ -63,7 +64,7 @@ async function run(args: readonly string[], work: (config: Config) => Promise<nu
 }
 
 /** The only exit: whatever the process was asked for is done. */
-function finish(code: number, message?: string): void {
+function finish(code: number, message?: string): never {
   if (message) process.stderr.write(`${message}\n`);
   process.exit(code);
 }

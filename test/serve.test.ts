@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import Cloudflare from 'cloudflare';
 import { Client } from 'pg';
+import type { Credentials } from './support/app.ts';
 import { freePort } from './support/free-port.ts';
 import { databases } from './support/postgres.ts';
 import { readCredentials, runProgram, type Server, serve } from './support/program.ts';
@@ -197,15 +198,13 @@ describe('beside the API', () => {
   });
 });
 
-async function useBoth(
-  credentials: { base_url: string; account_id: string; email: string } & Record<string, string>,
-) {
+async function useBoth(credentials: Credentials): Promise<void> {
   const {
     base_url: baseURL,
     account_id,
     email: apiEmail,
-    api_key: apiKey = '',
-    api_token: apiToken = '',
+    api_key: apiKey,
+    api_token: apiToken,
   } = credentials;
   const none = { apiToken: null, apiEmail: null, apiKey: null, maxRetries: 0 };
   for (const client of [

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   firstAccount,
@@ -15,7 +15,7 @@ import { detachedFeed } from '../removal/feed.ts';
 import { credentialsFile } from '../server/first-start.ts';
 import { writePrivately } from '../server/private-file.ts';
 import { StartError } from '../server/start-error.ts';
-import { openDatabase } from '../server/storage.ts';
+import { databaseExists, openDatabase } from '../server/storage.ts';
 
 /**
  * `portcullis credentials reset`: new credentials for the first Super Administrator, in the credentials file.
@@ -40,6 +40,7 @@ async function issue(
   file: string,
   change: (tx: Tx) => Promise<Change<IssuedCredentials>>,
 ): Promise<number> {
+  if (!databaseExists(config)) throw noAccount();
   const database = await openDatabase(config, systemClock);
   try {
     await commit(database, config, { file, change });
@@ -56,7 +57,7 @@ async function commit(
   { file, change }: { file: string; change: (tx: Tx) => Promise<Change<IssuedCredentials>> },
 ): Promise<void> {
   const account = await firstAccount(database.reader);
-  if (!account) throw new StartError('the database holds no account yet: start the server once');
+  if (!account) throw noAccount();
   const act = { accountId: account.id, actor: operator, authorize: async () => {} };
   await commitAct({ database, feed: detachedFeed, clock: systemClock }, act, async (tx) => {
     const changed = await change(tx);
@@ -67,9 +68,22 @@ async function commit(
   });
 }
 
+function noAccount(): StartError {
+  return new StartError('the database holds no account yet: start the server once');
+}
+
 /** The address the server wrote down stays, unless this command is told another. */
 function baseUrl(config: Config): string {
-  const file = credentialsFile(config);
-  if (config.publicUrlGiven || !existsSync(file)) return `${config.publicUrl}/client/v4`;
-  return (JSON.parse(readFileSync(file, 'utf8')) as { base_url: string }).base_url;
+  const written = config.publicUrlGiven ? null : writtenBaseUrl(credentialsFile(config));
+  return written ?? `${config.publicUrl}/client/v4`;
+}
+
+/** Null for a file that is gone or broken: this command is how it is mended. */
+function writtenBaseUrl(file: string): string | null {
+  try {
+    const { base_url } = JSON.parse(readFileSync(file, 'utf8')) as { base_url?: unknown };
+    return typeof base_url === 'string' ? base_url : null;
+  } catch {
+    return null;
+  }
 }

@@ -190,6 +190,11 @@ function note(
 /** Headers and status are written in one call: if one header cannot be sent, none of them is. */
 function send({ response, requestId }: Omit<Exchange, 'question'>, { status, headers, body }: Answer): void {
   if (response.headersSent || response.destroyed) return;
-  const lines = { ...headers, 'x-request-id': requestId, 'cache-control': 'no-store' };
+  const lines = {
+    ...headers,
+    'content-length': String(Buffer.byteLength(body)),
+    'x-request-id': requestId,
+    'cache-control': 'no-store',
+  };
   response.writeHead(status, lines as Record<string, string | string[]>).end(body);
 }

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
@@ -15,7 +15,7 @@ export async function openDatabase(config: Config, clock: Clock): Promise<Databa
     mkdirSync(config.data, { recursive: true, mode: 0o700 });
     const database = config.databaseUrl
       ? openPostgres(config.databaseUrl)
-      : openSqlite(privateFile(path.join(config.data, 'portcullis.db')));
+      : openSqlite(privateFile(sqliteFile(config)));
     await migrate(database, { now: timestamp(clock.now()) });
     return database;
   } catch (error) {
@@ -33,6 +33,15 @@ export async function lockDatabase(config: Config, holder: string): Promise<Lock
   } catch (error) {
     throw explain(error, config);
   }
+}
+
+/** Whether there may be something to open; only on SQLite can that be known without asking. */
+export function databaseExists(config: Config): boolean {
+  return config.databaseUrl !== null || existsSync(sqliteFile(config));
+}
+
+function sqliteFile({ data }: Config): string {
+  return path.join(data, 'portcullis.db');
 }
 
 /** The file, made for its owner alone if absent; SQLite gives its journals the same mode. */

@@ -56,8 +56,7 @@ export class Race {
     const whom = this.#people[who % this.#people.length];
     if (!whom) return null;
     if (kind === 'revoke' || kind === 'delete') return (steps) => this.#remove(steps, whom, kind);
-    if (kind === 'begin')
-      return this.#signIns.length < this.#most ? (steps) => this.#begin(steps, whom) : null;
+    if (kind === 'begin') return this.#signIns.length < this.#most ? this.#begin(whom) : null;
     const own = this.#signIns.filter((one) => one.person === whom && one.refused === null && !one.isBusy);
     const signIn = own[which % Math.max(own.length, 1)];
     if (!signIn) return null;
@@ -70,7 +69,7 @@ export class Race {
   async finish(): Promise<void> {
     while (this.#signIns.length < this.#most) {
       const whom = this.#people[this.#signIns.length % this.#people.length];
-      if (whom) await this.#begin(this.#world.steps, whom);
+      if (whom) await this.#begin(whom)(this.#world.steps);
     }
     for (const signIn of this.#signIns) {
       while (signIn.refused === null && signIn.token === null) await this.#step(this.#world.steps, signIn);
@@ -86,7 +85,8 @@ export class Race {
     for (const signIn of this.#signIns) this.#judge(signIn);
   }
 
-  async #begin(steps: Steps, whom: Person): Promise<void> {
+  /** One more sign-in from now on, whose state is still to be made. */
+  #begin(whom: Person): (steps: Steps) => Promise<void> {
     const signIn: SignIn = {
       person: whom,
       begunAt: this.#next(),
@@ -100,10 +100,12 @@ export class Race {
       signedOut: false,
     };
     this.#signIns.push(signIn);
-    signIn.started = await steps.start(whom);
-    signIn.madeAt = this.#next();
-    signIn.isBusy = false;
-    this.reached.state += 1;
+    return async (steps) => {
+      signIn.started = await steps.start(whom);
+      signIn.madeAt = this.#next();
+      signIn.isBusy = false;
+      this.reached.state += 1;
+    };
   }
 
   async #step(steps: Steps, signIn: SignIn): Promise<void> {

@@ -85,7 +85,7 @@ export async function startTestApp(
       '--metrics-listen=off',
       '--log-level=silent',
       '--rate-limit=off',
-      '--trusted-proxy=127.0.0.0/8',
+      ...(flags.some((flag) => flag.startsWith('--trusted-proxy')) ? [] : ['--trusted-proxy=127.0.0.0/8']),
       ...flags,
     ],
     {},

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,9 @@ import { freePort } from './free-port.ts';
 import type { TestDatabase } from './postgres.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/portcullis.js', import.meta.url));
+
+/** Shared by all tests: to read every source anew at each start would take most of their time. */
+const COMPILED = path.join(tmpdir(), 'portcullis-test-compiled');
 
 /** The real program in a process of its own. */
 export interface Program extends AsyncDisposable {
@@ -31,7 +35,7 @@ export interface ProgramOptions {
 export function runProgram(args: readonly string[], { env = {}, cwd }: ProgramOptions = {}): Program {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: COMPILED, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
   const said = { stdout: '', stderr: '' };

@@ -3,7 +3,7 @@ import type { Reader, Snapshot, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
 import type { IdentityProviderRow } from '../../database/tables.ts';
 import type { Vault } from '../../kernel/crypto.ts';
-import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { type FeedItem, revocation } from '../../protocol/feed.ts';
@@ -13,9 +13,12 @@ import type { IdentityProvider } from './contract.ts';
 import {
   type ExaminedProvider,
   examineProvider,
+  isRepointed,
   type KnownProvider,
   type ProviderInput,
+  refuseLeak,
   type Settings,
+  secretRequired,
 } from './provider-input.ts';
 import {
   countProviders,
@@ -136,6 +139,7 @@ interface Write {
   readonly now: string;
 }
 
+/** A new provider, its secret sealed for its place. */
 export async function createProvider(
   tx: Tx,
   { accountId, examined, vault, now }: Write & { examined: ExaminedProvider },
@@ -202,16 +206,6 @@ export async function updateProvider(
   };
 }
 
-/** The stored secret is sent to nobody but those it was given for: it is asked for anew if they change. */
-function refuseLeak(before: KnownProvider, { issuer, settings }: ExaminedProvider): void {
-  if (before.issuer === issuer && before.settings.token_url === settings.token_url) return;
-  throw secretRequired('must be sent again when issuer or token_url change');
-}
-
-function secretRequired(message: string) {
-  return invalidInput([{ pointer: '/config/client_secret', message }], 'invalidAccess');
-}
-
 /** Deletes the provider and every identity and session that came through it. */
 export async function deleteProvider(
   tx: Tx,
@@ -238,11 +232,6 @@ function settingsOf(row: IdentityProviderRow): Settings {
 
 function knownOf(row: IdentityProviderRow): KnownProvider {
   return { issuer: row.issuer, settings: settingsOf(row) };
-}
-
-function isRepointed(before: KnownProvider, now: ExaminedProvider): boolean {
-  const names = ['client_id', 'auth_url', 'token_url', 'certs_url', 'email_claim_name'] as const;
-  return before.issuer !== now.issuer || names.some((name) => before.settings[name] !== now.settings[name]);
 }
 
 function stateItem(row: IdentityProviderRow): FeedItem {

@@ -182,6 +182,22 @@ async function find({ config: { issuer } }: ProviderInput, at: RequiredSettings)
   throw invalid([{ pointer: issuer ? '/config/issuer' : '/config/auth_url', message: message + advice }]);
 }
 
+/** Whether what was proven through the provider was proven by somebody, or for somebody, else than now. */
+export function isRepointed(before: KnownProvider, now: KnownProvider): boolean {
+  const names = [...REQUIRED, 'email_claim_name'] as const;
+  return before.issuer !== now.issuer || names.some((name) => before.settings[name] !== now.settings[name]);
+}
+
+/** The stored secret is sent to nobody but those it was given for: it is asked for anew if they change. */
+export function refuseLeak(before: KnownProvider, { issuer, settings }: KnownProvider): void {
+  if (before.issuer === issuer && before.settings.token_url === settings.token_url) return;
+  throw secretRequired('must be sent again when issuer or token_url change');
+}
+
+export function secretRequired(message: string) {
+  return invalid([{ pointer: '/config/client_secret', message }]);
+}
+
 function invalid(problems: readonly Problem[]) {
   return invalidInput(problems.slice(0, 20), 'invalidAccess');
 }

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { type Config, readConfig } from './config.ts';
+import { settings } from './settings.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'portcullis-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function fileWith(content: string): string {
+  const file = path.join(folder, `${fileWith.made++}`);
+  writeFileSync(file, content);
+  return file;
+}
+fileWith.made = 0;
+
+function read(argv: readonly string[], env: Record<string, string> = {}): Config {
+  const reading = readConfig(argv, env);
+  assert.ok(reading.ok, reading.ok ? '' : reading.problems.join('\n'));
+  return reading.config;
+}
+
+function problems(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  const reading = readConfig(argv, env);
+  assert.equal(reading.ok, false, argv.join(' '));
+  return reading.ok ? [] : reading.problems;
+}
+
+describe('without a word', () => {
+  test('the server is for this machine alone', () => {
+    assert.deepEqual(read([]), {
+      listen: { host: '127.0.0.1', port: 8787 },
+      data: path.resolve('data'),
+      databaseUrl: null,
+      teamDomain: 'team.localhost:8787',
+      teamDomainGiven: false,
+      publicUrl: 'http://127.0.0.1:8787',
+      publicUrlGiven: false,
+      scheme: 'http',
+      adminEmail: 'admin@example.com',
+      zone: 'localhost',
+      masterKeyFile: path.resolve('data/master.key'),
+      trustedProxies: [],
+      forwardAuthSecret: null,
+      metricsListen: { host: '127.0.0.1', port: 9464 },
+      rateLimit: 1200,
+      logLevel: 'info',
+    });
+  });
+
+  test('nothing of the settings can be changed afterwards', () => {
+    const config = read([]) as { zone: string };
+    assert.throws(() => {
+      config.zone = 'other.example';
+    }, TypeError);
+  });
+
+  test('variables of others are passed over', () => {
+    read([], { HOME: '/', PORTCULLIS: 'x', NODE_OPTIONS: '', LISTEN: 'x', MY_PORTCULLIS_LISTEN: 'x' });
+  });
+});
+
+describe('where a setting is read', () => {
+  test('a flag goes before a variable, and a variable before the file', () => {
+    const file = fileWith('{"zone":"file.example","admin-email":"file@example.com","log-level":"error"}');
+    const env = {
+      PORTCULLIS_CONFIG: file,
+      PORTCULLIS_ZONE: 'env.example',
+      PORTCULLIS_ADMIN_EMAIL: 'env@a.test',
+    };
+    const { zone, adminEmail, logLevel } = read(['--zone', 'flag.example'], env);
+    assert.deepEqual([zone, adminEmail, logLevel], ['flag.example', 'env@a.test', 'error']);
+    assert.equal(
+      read(['--config', fileWith('{"zone":"a.test"}')], { PORTCULLIS_CONFIG: file }).zone,
+      'a.test',
+    );
+  });
+
+  test('each can be a flag in two spellings, a variable, and a key of the file', () => {
+    const good: Record<(typeof settings)[number]['name'], string> = {
+      listen: '[::1]:1',
+      data: folder,
+      'database-url': 'postgresql://user:pw@db.example/x',
+      'team-domain': 'Team.Example:8080',
+      'public-url': 'https://api.example',
+      'admin-email': 'A@B.example',
+      zone: 'b\u00fccher.example',
+      'master-key-file': '/k',
+      'trusted-proxy': '10.0.0.0/8,::1',
+      'forward-auth-secret': 's'.repeat(32),
+      'insecure-http': 'true',
+      'metrics-listen': 'off',
+      'rate-limit': 'off',
+      'log-level': 'trace',
+    };
+    const usual = read([]);
+    for (const { name } of settings) {
+      const value = good[name];
+      const variable = `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`;
+      const readings = [
+        read([`--${name}=${value}`]),
+        read([
+          'flag' in byName(name) ? `--${name}=${value}` : `--${name}`,
+          ...('flag' in byName(name) ? [] : [value]),
+        ]),
+        read([], { [variable]: value }),
+        read([`--config=${fileWith(JSON.stringify({ [name]: value }))}`]),
+      ];
+      for (const reading of readings) assert.deepEqual(reading, readings[0], name);
+      if (name !== 'insecure-http') assert.notDeepEqual(readings[0], usual, name);
+    }
+  });
+
+  test('numbers, switches and lists of the file may be written as such', () => {
+    const content = { 'rate-limit': 7, 'insecure-http': true, 'trusted-proxy': ['10.0.0.0/8', '::1'] };
+    const { rateLimit, trustedProxies } = read(['--config', fileWith(JSON.stringify(content))]);
+    assert.deepEqual([rateLimit, trustedProxies.length], [7, 2]);
+  });
+
+  test('what may be given many times is added up', () => {
+    const argv = ['--trusted-proxy', '10.0.0.0/8', '--trusted-proxy=192.0.2.1, ::1'];
+    assert.equal(read(argv).trustedProxies.length, 3);
+  });
+
+  test('a secret may lie in a file, without the newline at its end', () => {
+    const secret = 'x'.repeat(40);
+    const url = 'postgres://portcullis@db.example/portcullis';
+    const argv = ['--forward-auth-secret-file', fileWith(`${secret}\n`)];
+    const config = read(argv, { PORTCULLIS_DATABASE_URL_FILE: fileWith(`${url}\r\n`) });
+    assert.deepEqual([config.forwardAuthSecret, config.databaseUrl], [secret, url]);
+  });
+});
+
+function byName(name: string): object {
+  return settings.find((setting) => setting.name === name) ?? {};
+}
+
+describe('what follows from what', () => {
+  const table: readonly (readonly [readonly string[], Partial<Config>])[] = [
+    [['--listen=localhost:1234'], { teamDomain: 'team.localhost:1234', publicUrl: 'http://localhost:1234' }],
+    [['--listen=[::1]:1234'], { scheme: 'http', publicUrl: 'http://[::1]:1234' }],
+    [['--listen=127.9.9.9:80'], { scheme: 'http' }],
+    [['--listen=0.0.0.0:80', '--trusted-proxy=10.0.0.1'], { scheme: 'https' }],
+    [['--listen=0.0.0.0:80', '--insecure-http', '--public-url=http://a.test'], { scheme: 'http' }],
+    [['--public-url=https://a.test/'], { scheme: 'https', publicUrl: 'https://a.test' }],
+    [['--team-domain=TEAM.example'], { teamDomain: 'team.example', teamDomainGiven: true }],
+    [['--team-domain=b\u00fccher.example:8443'], { teamDomain: 'xn--bcher-kva.example:8443' }],
+    [['--zone=B\u00fccher.example'], { zone: 'xn--bcher-kva.example' }],
+    [['--admin-email=Admin@Example.com'], { adminEmail: 'admin@example.com' }],
+    [['--data=/srv/p'], { data: '/srv/p', masterKeyFile: '/srv/p/master.key' }],
+    [['--insecure-http=false'], {}],
+  ];
+  for (const [argv, expected] of table) {
+    test(argv.join(' '), () => {
+      const config = read(argv);
+      for (const [key, value] of Object.entries(expected))
+        assert.deepEqual(config[key as keyof Config], value, key);
+    });
+  }
+});
+
+describe('what is refused', () => {
+  const table: readonly (readonly [argv: readonly string[], problem: RegExp])[] = [
+    [['--listen=8787'], /^--listen: must be host:port$/],
+    [['--listen=127.0.0.1'], /^--listen: must be host:port$/],
+    [['--listen=127.0.0.1:0'], /^--listen/],
+    [['--listen=127.0.0.1:65536'], /^--listen/],
+    [['--listen=::1:80'], /^--listen/],
+    [['--listen=http://127.0.0.1:80'], /^--listen/],
+    [['--listen'], /^--listen: a value is missing$/],
+    [['--listen', '--zone=a.test'], /^--listen: must be host:port$/],
+    [['--listen=0.0.0.0:80'], /beyond loopback without TLS.*--trusted-proxy.*--insecure-http/],
+    [['--listen=[::]:80'], /beyond loopback/],
+    [['--listen=192.168.0.1:80'], /beyond loopback/],
+    [['--listen=my.host:80'], /beyond loopback/],
+    [['--listen=0.0.0.0:80', '--insecure-http=false'], /beyond loopback/],
+    [['--insecure-http=yes'], /^--insecure-http: must be true or false$/],
+    [['--data='], /^--data/],
+    [['--master-key-file='], /^--master-key-file/],
+    [['--database-url=mysql://a'], /^--database-url: must be a postgres:\/\/ URL$/],
+    [['--database-url=a'], /^--database-url/],
+    [['--team-domain=https://team.example'], /^--team-domain/],
+    [['--team-domain=a b'], /^--team-domain/],
+    [['--team-domain=team.example/path'], /^--team-domain/],
+    [['--team-domain='], /^--team-domain/],
+    [['--public-url=api.example'], /^--public-url/],
+    [['--public-url=https://api.example/path'], /^--public-url/],
+    [['--public-url=ftp://api.example'], /^--public-url/],
+    [['--public-url=https://a@api.example'], /^--public-url/],
+    [['--admin-email=admin'], /^--admin-email/],
+    [['--zone=a.test:80'], /^--zone: must be a domain name$/],
+    [['--zone=127.0.0.1'], /^--zone/],
+    [['--zone='], /^--zone/],
+    [['--trusted-proxy=10.0.0.0/33'], /^--trusted-proxy/],
+    [['--trusted-proxy=proxy.example'], /^--trusted-proxy/],
+    [['--trusted-proxy=10.0.0.1', '--trusted-proxy=x'], /^--trusted-proxy/],
+    [['--forward-auth-secret=short'], /^--forward-auth-secret: must have at least 32 characters$/],
+    [['--metrics-listen=on'], /^--metrics-listen/],
+    [['--rate-limit=0'], /^--rate-limit/],
+    [['--rate-limit=-1'], /^--rate-limit/],
+    [['--rate-limit=1.5'], /^--rate-limit/],
+    [['--rate-limit=many'], /^--rate-limit/],
+    [['--log-level=loud'], /^--log-level: must be one of fatal, error/],
+    [['--unknown'], /^--unknown: unknown setting$/],
+    [['--unknown=x'], /^--unknown=x: unknown setting$/],
+    [['--LISTEN=127.0.0.1:1'], /unknown setting$/],
+    [['-l', '127.0.0.1:1'], /^-l: unknown setting$/],
+    [['extra'], /^extra: unknown setting$/],
+    [['--zone-file=x'], /^--zone-file=x: unknown setting$/],
+    [['--constructor=x'], /unknown setting$/],
+    [['--config=/nowhere/at/all'], /^--config \/nowhere\/at\/all: .*ENOENT/],
+    [['--forward-auth-secret-file=/nowhere/at/all'], /^--forward-auth-secret-file: .*ENOENT/],
+  ];
+  for (const [argv, problem] of table) {
+    test(argv.join(' '), () => {
+      const found = problems(argv);
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0] ?? '', problem);
+    });
+  }
+
+  const files: readonly (readonly [content: string, problem: RegExp])[] = [
+    ['', /JSON/],
+    ['[]', /must be a JSON object/],
+    ['null', /must be a JSON object/],
+    ['{"zones":"a.test"}', /^zones in .*: unknown setting$/],
+    ['{"__proto__":"a.test"}', /^__proto__ in .*: unknown setting$/],
+    ['{"config":"x"}', /^config in .*: unknown setting$/],
+    ['{"zone":null}', /^zone in .*: must be a text, number or boolean$/],
+    ['{"zone":{"name":"a.test"}}', /^zone in .*: must be a text/],
+    ['{"trusted-proxy":[["10.0.0.1"],{}]}', /^trusted-proxy in .*: must be/],
+    ['{"zone":"a b"}', /^zone in .*: must be a domain name$/],
+  ];
+  for (const [content, problem] of files) {
+    test(`${content || 'an empty file'} in the file`, () => {
+      const found = problems(['--config', fileWith(content)]);
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0] ?? '', problem);
+    });
+  }
+
+  test('a variable, by its own name', () => {
+    const env = { PORTCULLIS_LISTEN: 'x', PORTCULLIS_COLOUR: 'blue', PORTCULLIS_RATE_LIMIT: '' };
+    assert.deepEqual(problems([], env).toSorted(), [
+      'PORTCULLIS_COLOUR: unknown setting',
+      'PORTCULLIS_LISTEN: must be host:port',
+      'PORTCULLIS_RATE_LIMIT: must be a whole number from 1 up, or off',
+    ]);
+  });
+
+  test('a secret that is given twice over', () => {
+    const argv = ['--forward-auth-secret-file', fileWith('y'.repeat(32))];
+    const env = { PORTCULLIS_FORWARD_AUTH_SECRET: 'x'.repeat(32) };
+    assert.deepEqual(problems(argv, env), [
+      '--forward-auth-secret-file: forward-auth-secret is given directly as well',
+    ]);
+  });
+
+  test('everything at once, and no secret is repeated', () => {
+    const argv = [
+      '--listen=x',
+      '--colour',
+      'blue',
+      '--rate-limit=0',
+      '--forward-auth-secret=hunter2',
+      '--zone',
+    ];
+    const found = problems(argv, { PORTCULLIS_LOG_LEVEL: 'loud' });
+    assert.equal(found.length, 6, found.join('\n'));
+    assert.equal(found.join().includes('hunter2'), false);
+  });
+});

@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Policy } from '../policy/rules.ts';
+import type { SessionToken } from '../protocol/claims.ts';
+import type { FeedItem, Subject } from '../protocol/feed.ts';
+import type { Head, Rev } from '../protocol/rev.ts';
+import type { ApplicationState, SessionState } from '../protocol/state.ts';
+import { decide, readsAhead } from './decide.ts';
+import { createGateState, type Destination } from './state.ts';
+
+/*
+ * Whatever a token claims, what the gate says is compared with an oracle that shares no line with it: all that
+ * ever happened, looked through from the beginning.
+ */
+
+interface Scene {
+  readonly now: number;
+  readonly head: Head;
+  readonly token: SessionToken;
+  /** What was revoked, in no order. */
+  readonly revocations: readonly { at: Rev; subject: Subject }[];
+  readonly session: SessionState | null;
+  readonly providers: readonly string[];
+  readonly application: ApplicationState;
+}
+
+const NOW = 1_000_000;
+
+/** Mostly what is right, so that a scene with one fault is as usual as one with none or many. */
+function mostly<T>(right: T, ...wrong: readonly T[]) {
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.constant(right) },
+    { weight: 1, arbitrary: fc.constantFrom(...wrong) },
+  );
+}
+
+const rev = fc.record({ epoch: mostly(1, 0, 2), position: mostly(5, 4, 6, 0, 9) });
+const oddRev = { epoch: 1, position: Number.NaN };
+
+const token: fc.Arbitrary<SessionToken> = fc.record({
+  type: mostly<'app' | 'org'>('app', 'org'),
+  audience: mostly('aud', 'another', ''),
+  userId: mostly('ana', 'ben'),
+  email: mostly('ana@example.com', 'root@example.com'),
+  sessionNonce: mostly('n1', 'n2', '__proto__', 'constructor'),
+  expiresAt: mostly(NOW + 1, NOW, NOW - 1, Number.NaN, Number.POSITIVE_INFINITY),
+  rev: fc.oneof({ weight: 20, arbitrary: rev }, { weight: 1, arbitrary: fc.constant(oddRev) }),
+  applicationRev: fc.oneof(
+    { weight: 20, arbitrary: rev },
+    { weight: 1, arbitrary: fc.constantFrom(null, oddRev) },
+  ),
+});
+
+const session: fc.Arbitrary<SessionState> = fc.record({
+  nonce: fc.constant('n1'),
+  user_id: mostly('ana', 'ben'),
+  email: mostly('ana@example.com', 'ana@elsewhere.example'),
+  provider_id: mostly('p1', 'p2'),
+  issuer: fc.constant('https://login.example'),
+  subject: fc.constant('subject'),
+  expires_at: mostly(NOW + 2, NOW, NOW - 1),
+  rev: mostly<SessionState['rev']>([1, 5], [1, 4], [2, 5], ['1', 5] as never, [1] as never, null as never),
+});
+
+const ownSubject = fc.constantFrom<Subject>(
+  { type: 'account', id: 'acme' },
+  { type: 'user', id: 'ana' },
+  { type: 'email', id: 'ana@example.com' },
+  { type: 'identity', id: '["p1","https://login.example","subject"]' },
+  { type: 'session', id: 'n1' },
+  { type: 'provider', id: 'p1' },
+  { type: 'application', id: 'wiki' },
+);
+const foreignSubject = fc.constantFrom<Subject>(
+  { type: 'user', id: 'ben' },
+  { type: 'application', id: 'another' },
+  { type: 'session', id: 'ana' },
+  { type: 'registration', id: 'ana' },
+);
+const subject = fc.oneof(ownSubject, foreignSubject);
+
+const policy: fc.Arbitrary<Policy> = fc.record({
+  id: fc.constantFrom('a', 'b', 'c'),
+  name: fc.constant('policy'),
+  decision: mostly<Policy['decision']>('allow', 'deny'),
+  precedence: fc.integer({ min: 1, max: 3 }),
+  include: fc.constantFrom<Policy['include']>(
+    [{ everyone: {} }],
+    [{ email: { email: 'ana@example.com' } }],
+    [{ email_domain: { domain: 'elsewhere.example' } }],
+  ),
+  exclude: fc.constantFrom<Policy['exclude']>([], [], [{ email: { email: 'ana@example.com' } }]),
+  require: fc.constantFrom<Policy['require']>([], [], [{ email_domain: { domain: 'example.com' } }]),
+  session_duration: fc.constant(null),
+});
+
+const scene: fc.Arbitrary<Scene> = fc.record({
+  now: fc.constant(NOW),
+  head: fc.record({ epoch: mostly(1, 2), position: mostly(8, 5, 4), floor: mostly(0, 5, 6) }),
+  token,
+  revocations: fc.array(
+    fc.record({
+      at: fc.record({ epoch: mostly(1, 0, 2), position: fc.integer({ min: 1, max: 8 }) }),
+      subject,
+    }),
+    { maxLength: 3 },
+  ),
+  session: fc.option(session, { freq: 20 }),
+  providers: mostly<string[]>(['p1', 'p2'], ['p2'], []),
+  application: fc.record({
+    id: fc.constant('wiki'),
+    aud: fc.constant('aud'),
+    name: fc.constant('Wiki'),
+    type: fc.constant('self_hosted'),
+    session_duration: fc.constant(null),
+    destinations: fc.constant([{ host: 'wiki.example', path: '' }]),
+    policies: fc.array(policy, { minLength: 1, maxLength: 3 }),
+    allowed_idps: mostly<string[]>([], ['p1'], ['p2']),
+    auto_redirect_to_identity: fc.constant(false),
+    http_only_cookie: fc.constant(true),
+    same_site_cookie: fc.constant(null),
+  }),
+});
+
+test('whatever a token claims, it is admitted exactly if everything that it hangs on stands', () => {
+  const seen = { allow: 0, sign_in: 0, deny: 0 };
+  const property = fc.property(scene, (one) => {
+    const said = decide(destinationOf(one), one.token, one.now);
+    seen[said.verdict] += 1;
+    assert.equal(said.verdict === 'allow', isAllowed(one), `${said.verdict}: ${said.reason}`);
+    if (said.verdict === 'allow') assert.deepEqual(said.session, one.session);
+  });
+  fc.assert(property, { numRuns: 20_000 });
+  for (const [verdict, times] of Object.entries(seen)) assert.ok(times > 200, `${verdict}: ${times}`);
+});
+
+test('a revocation after a token’s reading refuses it, whichever of its subjects it names and whatever came before', () => {
+  const standing = fc.record({
+    token: fc.constant(right),
+    subject: ownSubject,
+    earlier: fc.array(subject, { maxLength: 5 }),
+  });
+  fc.assert(
+    fc.property(standing, ({ token: of, subject: revoked, earlier }) => {
+      const before = earlier.map((one) => ({ at: { epoch: 1, position: 5 }, subject: one }));
+      const stands = destinationOf({ ...rightScene, revocations: before });
+      assert.equal(decide(stands, of, NOW).verdict, 'allow');
+      const after = [...before, { at: { epoch: 1, position: 6 }, subject: revoked }, ...before];
+      const ended = destinationOf({ ...rightScene, revocations: after });
+      assert.notEqual(decide(ended, of, NOW).verdict, 'allow');
+    }),
+    { seed: 20_261_121 },
+  );
+});
+
+test('only a reading beyond the head is worth catching up for', () => {
+  const { account } = destinationOf(rightScene);
+  assert.equal(readsAhead(account, right), false);
+  assert.equal(readsAhead(account, { ...right, rev: { epoch: 1, position: 9 } }), true);
+  assert.equal(readsAhead(account, { ...right, applicationRev: { epoch: 1, position: 9 } }), true);
+  for (const rev of [{ epoch: 2, position: 9 }, { epoch: 1, position: 8 }, oddRev]) {
+    assert.equal(readsAhead(account, { ...right, rev }), false);
+  }
+});
+
+const right: SessionToken = {
+  type: 'app',
+  audience: 'aud',
+  userId: 'ana',
+  email: 'ana@example.com',
+  sessionNonce: 'n1',
+  expiresAt: NOW + 1,
+  rev: { epoch: 1, position: 5 },
+  applicationRev: { epoch: 1, position: 5 },
+};
+
+const everyone: Policy = {
+  id: 'a',
+  name: 'everyone',
+  decision: 'allow',
+  precedence: 1,
+  include: [{ everyone: {} }],
+  exclude: [],
+  require: [],
+  session_duration: null,
+};
+
+const rightScene: Scene = {
+  now: NOW,
+  head: { epoch: 1, position: 8, floor: 0 },
+  token: right,
+  revocations: [],
+  session: {
+    nonce: 'n1',
+    user_id: 'ana',
+    email: 'ana@example.com',
+    provider_id: 'p1',
+    issuer: 'https://login.example',
+    subject: 'subject',
+    expires_at: NOW + 2,
+    rev: [1, 5],
+  },
+  providers: ['p1'],
+  application: {
+    id: 'wiki',
+    aud: 'aud',
+    name: 'Wiki',
+    type: 'self_hosted',
+    session_duration: null,
+    destinations: [{ host: 'wiki.example', path: '' }],
+    policies: [everyone],
+    allowed_idps: [],
+    auto_redirect_to_identity: false,
+    http_only_cookie: true,
+    same_site_cookie: null,
+  },
+};
+
+/** The gate's memory as it would be loaded at that moment. */
+function destinationOf({ head, revocations, session: known, providers, application }: Scene): Destination {
+  const state = createGateState();
+  const provider = (id: string): FeedItem => ({
+    kind: 'provider',
+    id,
+    state: { id, type: 'oidc', name: id },
+  });
+  const states: FeedItem[] = [
+    {
+      kind: 'organization',
+      id: 'acme',
+      state: { name: 'Acme', auth_domain: 'acme.example', session_duration: 1 },
+    },
+    ...providers.map(provider),
+    { kind: 'application', id: application.id, state: application as never },
+    ...(known ? [{ kind: 'session' as const, id: known.nonce, state: known as never }] : []),
+  ];
+  state.load({ accountId: 'acme', head, revocations, states });
+  return state.route('wiki.example', '/') ?? assert.fail();
+}
+
+/** The oracle. */
+function isAllowed(scene: Scene): boolean {
+  const { now, token: claims, revocations, session: known, providers, application } = scene;
+  const head = reached(scene);
+  if (!known || claims.type !== 'app' || claims.audience !== 'aud') return false;
+  if (claims.sessionNonce !== known.nonce || claims.userId !== known.user_id) return false;
+  if (!(claims.expiresAt > now) || known.expires_at <= now) return false;
+  const [epoch, position] = Array.isArray(known.rev) && known.rev.length === 2 ? known.rev : [null, null];
+  if (claims.rev.epoch !== epoch || claims.rev.position !== position) return false;
+  if (!providers.includes(known.provider_id)) return false;
+  if (application.allowed_idps.length > 0 && !application.allowed_idps.includes(known.provider_id))
+    return false;
+  const named = (...ids: readonly string[]) =>
+    revocations.filter(({ subject: { type, id } }) => ids.includes(`${type} ${id}`));
+  const lineage = named(
+    'account acme',
+    `user ${known.user_id}`,
+    `email ${known.email}`,
+    `identity ["${known.provider_id}","${known.issuer}","${known.subject}"]`,
+    `session ${known.nonce}`,
+    `provider ${known.provider_id}`,
+  );
+  if (!isWithin(claims.rev, head) || !outlives(claims.rev, lineage)) return false;
+  const own = claims.applicationRev;
+  if (!own || !isWithin(own, head) || !outlives(own, named('application wiki'))) return false;
+  return policyAllows(application.policies, known.email);
+}
+
+/** Whoever knows of a revocation has reached its position. */
+function reached({ head, revocations }: Scene): Head {
+  const own = revocations.filter(({ at }) => at.epoch === head.epoch).map(({ at }) => at.position);
+  return { ...head, position: Math.max(head.position, ...own) };
+}
+
+function isWithin({ epoch, position }: Rev, head: Head): boolean {
+  return epoch === head.epoch && position >= head.floor && position <= head.position;
+}
+
+/** For each subject the newest revocation, if there is one, is of the same epoch and not after the reading. */
+function outlives({ epoch, position }: Rev, revocations: readonly { at: Rev; subject: Subject }[]): boolean {
+  const isOutlived = ({ at, subject: { type, id } }: (typeof revocations)[number]) =>
+    (at.epoch === epoch && at.position <= position) ||
+    revocations.some(
+      (other) =>
+        other.subject.type === type &&
+        other.subject.id === id &&
+        (other.at.epoch > at.epoch || (other.at.epoch === at.epoch && other.at.position > at.position)),
+    );
+  return revocations.every(isOutlived);
+}
+
+function policyAllows(policies: readonly Policy[], email: string): boolean {
+  const matches = (rule: object): boolean =>
+    JSON.stringify(rule) === '{"everyone":{}}' ||
+    JSON.stringify(rule) === JSON.stringify({ email: { email } }) ||
+    JSON.stringify(rule) === JSON.stringify({ email_domain: { domain: email.split('@')[1] } });
+  const applicable = policies.filter(
+    ({ include, exclude, require }) =>
+      include.some(matches) && !exclude.some(matches) && require.every(matches),
+  );
+  return applicable.length > 0 && applicable.every(({ decision }) => decision === 'allow');
+}
