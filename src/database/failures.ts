@@ -6,21 +6,25 @@ const POSTGRES: Record<string, Failure> = {
   '23503': 'foreign_key',
   '40001': 'conflict',
   '40P01': 'conflict',
-  '53100': 'unavailable',
-  '53200': 'unavailable',
-  '53300': 'unavailable',
-  '57014': 'unavailable',
-  '57P01': 'unavailable',
-  '57P02': 'unavailable',
-  '57P03': 'unavailable',
-  '25006': 'unavailable',
-  '08000': 'unavailable',
-  '08003': 'unavailable',
-  '08006': 'unavailable',
-  ECONNREFUSED: 'unavailable',
-  ECONNRESET: 'unavailable',
-  ENOENT: 'unavailable',
+  '25006': 'unavailable', // read-only: a standby
+  '25P03': 'unavailable', // idle in transaction for too long
+  '55000': 'unavailable', // not accepting connections
 };
+
+/** Classes of codes (PostgreSQL, appendix A), of which each member says that the server cannot serve us now. */
+const POSTGRES_AWAY = /^(?:08|28|3D|53|57|58)/;
+
+const NETWORK_AWAY = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
 
 // https://sqlite.org/rescode.html: primary codes in the low byte, extended ones above.
 const SQLITE_EXTENDED: Record<number, Failure> = { 787: 'foreign_key', 1555: 'unique', 2067: 'unique' };
@@ -40,8 +44,13 @@ export function failureOf(error: unknown): Failure | null {
   if (typeof errcode === 'number') {
     return SQLITE_EXTENDED[errcode] ?? SQLITE_PRIMARY[errcode & 0xff] ?? null;
   }
-  if (typeof code === 'string') return POSTGRES[code] ?? null;
+  if (typeof code === 'string') return failureOfCode(code);
   return LOST_CONNECTION.some((words) => error.message.includes(words)) ? 'unavailable' : null;
+}
+
+function failureOfCode(code: string): Failure | null {
+  if (NETWORK_AWAY.has(code) || (code.length === 5 && POSTGRES_AWAY.test(code))) return 'unavailable';
+  return POSTGRES[code] ?? null;
 }
 
 // node-postgres has no codes for these.

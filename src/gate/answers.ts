@@ -40,7 +40,7 @@ export interface Denial {
 /** Denied: the request id and no reason. The reason is in the log under that id. */
 export function denied(question: Question | null, { status, requestId, signedIn }: Denial): Answer {
   if (!question?.navigation) return plain(status, `Denied. Request ${requestId}\n`);
-  const way = signedIn ? '<a class="act" href="/cdn-cgi/access/logout">Sign out</a>' : '';
+  const way = signedIn ? '<a class="act out" href="/cdn-cgi/access/logout">Sign out</a>' : '';
   const body = page(
     'Access denied',
     `<p>You cannot use this application. If you think you should, give your administrator the number below.</p>

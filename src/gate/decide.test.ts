@@ -150,7 +150,6 @@ test('a revocation after a token’s reading refuses it, whichever of its subjec
       const ended = destinationOf({ ...rightScene, revocations: after });
       assert.notEqual(decide(ended, of, NOW).verdict, 'allow');
     }),
-    { seed: 20_261_121 },
   );
 });
 

@@ -11,20 +11,18 @@ export function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-/** Milliseconds of an RFC 3339 UTC time, or null if it is none. */
+/** Milliseconds of an RFC 3339 time of the years 0 to 9999, or null if it is none. */
 export function parseTimestamp(text: string): number | null {
-  if (!RFC_3339.test(text)) return null;
+  const [, onTheWall = ''] = RFC_3339.exec(text) ?? [];
   const milliseconds = Date.parse(text);
-  return Number.isNaN(milliseconds) || !isDay(text.slice(0, 10)) ? null : milliseconds;
+  if (Number.isNaN(milliseconds) || onTheWall === '') return null;
+  // To Date.parse, 30 February is 2 March, and 24 o'clock the next day.
+  if (!timestamp(Date.parse(`${onTheWall}Z`)).startsWith(onTheWall)) return null;
+  // What an offset carries out of those years is written in another form, which does not sort.
+  return timestamp(milliseconds).length === '0000-00-00T00:00:00.000Z'.length ? milliseconds : null;
 }
 
-/** Date.parse takes the thirtieth of February for the second of March. */
-function isDay(date: string): boolean {
-  const [year = 0, month = 0, day = 0] = date.split('-').map(Number);
-  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
-}
-
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+const RFC_3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;

@@ -12,6 +12,7 @@ p{margin:.75rem 0;overflow-wrap:anywhere}
 ul{list-style:none;margin:1.25rem 0 0;padding:0}
 .act{background:var(--accent);border:0;border-radius:.5rem;box-sizing:border-box;color:var(--on);cursor:pointer;display:block;
 font:inherit;font-weight:600;margin:.6rem 0 0;overflow-wrap:anywhere;padding:.7rem 1rem;text-align:center;text-decoration:none;width:100%}
+.out{background:none;border:1px solid var(--line);color:var(--ink)}
 .act:hover{filter:brightness(1.08)}
 .act:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 .quiet{color:var(--quiet);font-size:.875rem;margin-bottom:0}
@@ -22,13 +23,14 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }
 
-/** A whole page of ours, without a script. The title is text, the body HTML. */
-export function page(title: string, body: string): string {
+/** A whole page of ours, without a script. The title is text, the body HTML; `goOn` is where it leads by itself. */
+export function page(title: string, body: string, goOn: string | null = null): string {
+  const refresh = goOn === null ? '' : `<meta http-equiv="refresh" content="0; url=${escapeHtml(goOn)}">\n`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+${refresh}<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${escapeHtml(title)}</title>
 <style>${STYLE}</style>

@@ -1,7 +1,7 @@
 import { browserCookie, cookieHeader, onlyCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import { type Answer, html, json, notFound, redirect } from './answers.ts';
-import { refusedPage } from './pages.ts';
+import { goOnPage, refusedPage } from './pages.ts';
 import { SignInRefused } from './refused.ts';
 import { type AccessRequest, PREFIX, parameter } from './request.ts';
 import type { SignIn } from './service.ts';
@@ -49,10 +49,17 @@ async function authorized(signIn: SignIn, request: EdgeRequest): Promise<Answer>
   const redeemed = await signIn.redeem(team, { code, browser, applications });
   const { http_only_cookie: httpOnly, same_site_cookie: sameSite } = redeemed.application;
   const flags = { maxAge: redeemed.seconds, secure: scheme === 'https', httpOnly, sameSite };
+  const cookie = cookieHeader(SESSION_COOKIE, redeemed.token, flags);
   // An absolute address: a path that begins with two slashes would lead to another host.
   const location = `${scheme}://${host}${redeemed.returnTo}`;
-  return redirect(location, [cookieHeader(SESSION_COOKIE, redeemed.token, flags)]);
+  return sameSite === 'strict' ? html(GO_ON, goOnPage(location), [cookie]) : redirect(location, [cookie]);
 }
+
+/**
+ * A strict cookie does not come along on a redirect that began on another site, as a sign-in does: the browser
+ * would go round in circles. A page of this host sends it on instead, with a status that is no admission.
+ */
+const GO_ON = 300;
 
 /** The team domain has the last word: it asks, if a page of another site wants the person signed out. */
 async function logout(signIn: SignIn, request: EdgeRequest): Promise<Answer> {

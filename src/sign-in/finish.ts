@@ -73,17 +73,19 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
     { type: 'provider', id: state.provider_id },
   ];
   await refuseSuperseded(tx, { state, head, subjects });
-  const known = await findIdentity(tx, { ...identity, providerId: identity.provider_id });
   const user = await admitUser(tx, {
     accountId: input.accountId,
     email,
     name: input.proven.name ?? '',
     now: timestamp(input.now),
   });
-  await refuseSuperseded(tx, { state, head, subjects: [{ type: 'user', id: user.id }] });
+  // All of them again: whoever was deleting the person may have held the user until now.
+  await refuseSuperseded(tx, { state, head, subjects: [...subjects, { type: 'user', id: user.id }] });
   // A provider that was pointed elsewhere says nothing of this person.
   const ofPerson = subjects.filter(({ type }) => type !== 'provider');
   refuseStale(await mustProve(tx, user, ofPerson), state, input.proven);
+  // Read under the lock of the user: a first sign-in at the same moment may just have made it.
+  const known = await findIdentity(tx, { ...identity, providerId: identity.provider_id });
   const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
   if (linked.user_id !== user.id) throw new SignInRefused('email_changed');
   const seen = seenIdentity(input, { state, userId: user.id, email });

@@ -19,10 +19,16 @@ export function choicePage(
 }
 
 const SIGN_OUT =
-  '<form method="post" action="/cdn-cgi/access/logout"><button class="act">Sign out</button></form>';
+  '<form method="post" action="/cdn-cgi/access/logout"><button class="act out">Sign out</button></form>';
 
 export function signedInPage(organization: string, email: string): string {
   return page(`You are signed in to ${organization}`, `<p>as ${escapeHtml(email)}</p>${SIGN_OUT}`);
+}
+
+/** On an application's host: goes on to the application, as a page of that host. */
+export function goOnPage(address: string): string {
+  const link = `<a class="act" href="${escapeHtml(address)}">Go on to the application</a>`;
+  return page('You are signed in', link, address);
 }
 
 export function signOutPage(organization: string): string {

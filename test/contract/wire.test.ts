@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApiAnswer, TestApp } from '../support/app.ts';
+import { seed } from '../support/authority-rows.ts';
 import { exchange, type RawRequest, toBytes } from '../support/raw-http.ts';
 import { type Refusal, refuses, type Scenario } from '../support/refusals.ts';
 import { onBothDatabases, type Stage } from '../support/stage.ts';
@@ -135,6 +136,26 @@ onBothDatabases('what is odd but clear', (stage) => {
       assert.equal(answer.status, 200);
       assert.equal(JSON.parse(answer.text).success, true);
     }
+  });
+
+  test('where no body is due, none and no content type are needed, and an empty one is none', async () => {
+    const { app } = stage;
+    const { id, secret } = await seed(app).token({}, []);
+    const target = `/client/v4/accounts/${app.credentials.account_id}/tokens/${id}`;
+    const authorization = ['authorization', `Bearer ${app.credentials.api_token}`] as const;
+    const json = ['content-type', 'application/json'] as const;
+    const ask = async (request: RawRequest) => {
+      const answer = await exchange(app.port, toBytes(request, 'a'));
+      assert.equal(answer.status, 200, answer.text);
+      return JSON.parse(answer.text).result;
+    };
+    const rolled = await ask({ method: 'PUT', target: `${target}/value`, headers: [authorization] });
+    assert.notEqual(rolled, secret);
+    await ask({ method: 'PUT', target: `${target}/value`, headers: [authorization, json], body: '' });
+    await ask({ method: 'PUT', target: `${target}/value`, headers: [authorization, json], body: '{}' });
+    assert.deepEqual(await ask({ method: 'DELETE', target, headers: [authorization, json], body: '' }), {
+      id,
+    });
   });
 
   test('ids are read in upper case as well', async () => {

@@ -7,7 +7,8 @@ import type { Rev } from '../../src/protocol/rev.ts';
 import { commitAct } from '../../src/removal/act.ts';
 import { createFeed, detachedFeed, type Feed, type StateSource } from '../../src/removal/feed.ts';
 import { databases, type TestDatabase } from '../support/postgres.ts';
-import { createStillClock, makeAccount, NO_RIGHTS_ASKED, openAgain, openDatabase } from './world.ts';
+import { createStillClock, NO_RIGHTS_ASKED } from './steps.ts';
+import { makeAccount, openAgain, openDatabase } from './world.ts';
 
 /** A follower that writes down what it is told. */
 function createRecorder() {

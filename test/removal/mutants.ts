@@ -1,6 +1,6 @@
 import type { Tx } from '../../src/database/database.ts';
 import { type FinishInput, finishSignIn } from '../../src/sign-in/finish.ts';
-import type { Mutant } from './world.ts';
+import type { Mutant } from './steps.ts';
 
 /** Every step reads for itself where the feed stands: the session inherits nothing from its sign-in's state. */
 export const withoutInheritance: Mutant = {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { databases } from '../support/postgres.ts';
 import { codeOf } from '../support/source-text.ts';
-import { createWorld, person } from './world.ts';
+import { person } from './steps.ts';
+import { createWorld } from './world.ts';
 
 const DAY = 24 * 3_600_000;
 const ada = person('ada');

@@ -6,7 +6,8 @@ import { createForwardAuth, type Decision, FORWARD_AUTH_PATH } from '../../src/g
 import { parseCidr } from '../../src/kernel/address.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
 import { databases } from '../support/postgres.ts';
-import { createWorld, HOST, person, type World } from './world.ts';
+import { person } from './steps.ts';
+import { createWorld, HOST, type World } from './world.ts';
 
 /** Something of the gate's that takes time, which the test may hold and let go. */
 interface Held {

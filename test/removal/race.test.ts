@@ -5,7 +5,8 @@ import { type DatabaseKind, databases } from '../support/postgres.ts';
 import { readsLast, withoutAck, withoutIndex, withoutInheritance } from './mutants.ts';
 import { type Deed, Race } from './race.ts';
 import { interleaveAll, openStage, type Player } from './stepper.ts';
-import { createWorld, type Mutant, type Steps, type World } from './world.ts';
+import type { Mutant, Steps } from './steps.ts';
+import { createWorld, type World } from './world.ts';
 
 const PEOPLE = 6;
 const SIGN_INS = 50;

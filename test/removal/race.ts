@@ -1,7 +1,8 @@
 import type { SessionToken } from '../../src/protocol/claims.ts';
 import { SignInRefused } from '../../src/sign-in/refused.ts';
 import type { SessionLineage } from '../../src/sign-in/store.ts';
-import { type Person, person, type Started, type Steps, type World } from './world.ts';
+import { type Person, person, type Started, type Steps } from './steps.ts';
+import type { World } from './world.ts';
 
 /** One thing that somebody does, as generated: which sign-in or person is meant depends on what there is by then. */
 export interface Deed {

@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { deleteProvider, updateProvider } from '../../src/access/identity-providers/identity-providers.ts';
+import { deleteProvider } from '../../src/access/identity-providers/identity-providers.ts';
 import { deleteUser } from '../../src/access/users/users.ts';
 import type { Tx } from '../../src/database/database.ts';
 import { createGateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';
-import { timestamp } from '../../src/kernel/clock.ts';
-import { createVault } from '../../src/kernel/crypto.ts';
 import { type Change, commitAct } from '../../src/removal/act.ts';
 import { createFeed } from '../../src/removal/feed.ts';
 import { SignInRefused } from '../../src/sign-in/refused.ts';
 import { databases } from '../support/postgres.ts';
-import {
-  askGate,
-  createWorld,
-  NO_RIGHTS_ASKED,
-  openAgain,
-  type Person,
-  person,
-  type Started,
-  type World,
-} from './world.ts';
+import { NO_RIGHTS_ASKED, type Person, person, type Started } from './steps.ts';
+import { askGate, createWorld, openAgain, type World } from './world.ts';
 
 const ada = person('ada');
 
@@ -52,24 +42,8 @@ const removals: readonly [title: string, (world: World) => Promise<unknown>][] =
   ['the user is deleted', (world) => removeByEmail(world, ada)],
   ['the user is revoked', (world) => world.steps.revoke(ada.email)],
   ['the user is revoked under another spelling', (world) => world.steps.revoke('ADA@Example.COM')],
-  ['the provider is pointed elsewhere', repoint],
+  ['the provider is pointed elsewhere', (world) => world.steps.repoint()],
 ];
-
-async function repoint(world: World): Promise<unknown> {
-  const { accountId, providerId: id } = world;
-  const urls = { auth_url: 'https://b.test/a', token_url: 'https://b.test/t', certs_url: 'https://b.test/k' };
-  const claims = {
-    scopes: ['openid'],
-    email_claim_name: 'email',
-    link_by_email: false,
-    answers_with_issuer: true,
-  };
-  const settings = { client_id: 'c', ...urls, ...claims };
-  const examined = { name: 'elsewhere', type: 'oidc', issuer: 'https://b.test', secret: 's', settings };
-  const vault = createVault(Buffer.alloc(32, 1));
-  const now = timestamp(world.clock.now());
-  return await change(world, (tx) => updateProvider(tx, { id, accountId, examined, vault, now }));
-}
 
 /** As whom the person comes back from the provider. */
 const returns: readonly [title: string, Parameters<World['steps']['finish']>[1]][] = [

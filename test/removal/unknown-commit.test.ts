@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import type { PoolClient } from 'pg';
 import { createPool, createPostgres } from '../../src/database/postgres.ts';
 import { databases } from '../support/postgres.ts';
-import { createWorld, person } from './world.ts';
+import { person } from './steps.ts';
+import { createWorld } from './world.ts';
 
 /** A pool that can lose the answer to the next COMMIT: it happens, and nobody here is told. */
 function createLossyPool(url: string) {

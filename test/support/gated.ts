@@ -62,7 +62,7 @@ export interface Gated extends AsyncDisposable {
   open(browser: Browser, path?: string): Promise<Page>;
   user(person: Person): Promise<KnownUser>;
   createApplication(domain: string, more?: object): Promise<GatedApplication>;
-  createProvider(provider: OpenIdProvider, settings?: object): Promise<string>;
+  createProvider(provider: OpenIdProvider, settings?: object, name?: string): Promise<string>;
   /** The question of a trusted proxy, with nothing but these headers. */
   ask(headers: readonly (readonly [name: string, value: string])[]): Promise<RawAnswer>;
 }
@@ -156,7 +156,8 @@ export async function startGated(database: TestDatabase, flags: readonly string[
       return { id: user.id, email: user.email };
     },
     createApplication: (domain, more) => createApplication(to, domain, more),
-    createProvider: (other, settings) => createProvider(to, { provider: other, client, settings }),
+    createProvider: (other, settings, name) =>
+      createProvider(to, { provider: other, client, settings, name }),
     ask: (headers) =>
       exchange(app.port, toBytes({ target: '/portcullis/forward-auth', headers }, `127.0.0.1:${app.port}`)),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
@@ -187,13 +188,19 @@ async function createProvider(
     provider,
     client,
     settings = {},
-  }: { provider: OpenIdProvider; client: OpenIdClient; settings?: object | undefined },
+    name = `Provider ${new URL(provider.issuer).port}`,
+  }: {
+    provider: OpenIdProvider;
+    client: OpenIdClient;
+    settings?: object | undefined;
+    name?: string | undefined;
+  },
 ): Promise<string> {
   const { client_id, client_secret } = client;
   const endpoints = { auth_url: provider.authUrl, token_url: provider.tokenUrl, certs_url: provider.jwksUri };
   const created = await sdk.zeroTrust.identityProviders.create({
     account_id,
-    name: `Provider ${new URL(provider.issuer).port}`,
+    name,
     type: 'oidc',
     config: { client_id, client_secret, ...endpoints, ...settings },
   });

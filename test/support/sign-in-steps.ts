@@ -65,7 +65,7 @@ export function assertPage({ headers, text }: Page): void {
 
 /** What pages are made of: nothing that runs, loads or leads elsewhere. */
 const PLAIN_TAG =
-  /^<(?:!doctype html|html lang="en"|meta [^>]*|(?:p|form|button|a|main|h1|ul|li|code|head|title|style|body)(?: (?:class="(?:act|quiet)"|method="post"|(?:href|action)="\/cdn-cgi\/access\/[^"<>]*"))*|\/\w+)>$/;
+  /^<(?:!doctype html|html lang="en"|meta [^>]*|(?:p|form|button|a|main|h1|ul|li|code|head|title|style|body)(?: (?:class="(?:act|act out|quiet)"|method="post"|(?:href|action)="\/cdn-cgi\/access\/[^"<>]*"))*|\/\w+)>$/;
 
 const ACCESS = [
   'users',
