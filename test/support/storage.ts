@@ -1,4 +1,5 @@
-import type { Database } from '../../src/database/database.ts';
+import { type Kysely, sql } from 'kysely';
+import type { Database, Reader, Tx } from '../../src/database/database.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openPostgres } from '../../src/database/postgres.ts';
 import { openSqlite } from '../../src/database/sqlite.ts';
@@ -17,4 +18,21 @@ export async function openMigrated(place: TestDatabase): Promise<Database & Asyn
   const database = openStorage(place);
   await migrate(database, { now: NOW });
   return database;
+}
+
+/** A row that needs no other. */
+export async function insertAccount(tx: Tx, id: string, name = id): Promise<void> {
+  const row = { id, name, type: 'standard', created_on: NOW };
+  await tx.query.insertInto('accounts').values(row).execute();
+}
+
+/** The names of the accounts, in order. */
+export async function namesOf(reader: Reader): Promise<string[]> {
+  const rows = await reader.query.selectFrom('accounts').select('name').orderBy('name').execute();
+  return rows.map(({ name }) => name);
+}
+
+/** Runs raw SQL, in whatever it is given. */
+export function run(query: Reader['query'], text: string) {
+  return sql.raw(text).execute(query as Kysely<unknown>);
 }

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { readConfig } from './config.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'portcullis-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function fileWith(content: string): string {
+  const file = path.join(folder, `${fileWith.made++}`);
+  writeFileSync(file, content);
+  return file;
+}
+fileWith.made = 0;
+
+function problems(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  const reading = readConfig(argv, env);
+  assert.equal(reading.ok, false, argv.join(' '));
+  return reading.ok ? [] : reading.problems;
+}
+
+describe('what is refused', () => {
+  const table: readonly (readonly [argv: readonly string[], problem: RegExp])[] = [
+    [['--listen=8787'], /^--listen: must be host:port$/],
+    [['--listen=127.0.0.1'], /^--listen: must be host:port$/],
+    [['--listen=127.0.0.1:0'], /^--listen/],
+    [['--listen=127.0.0.1:65536'], /^--listen/],
+    [['--listen=::1:80'], /^--listen/],
+    [['--listen=http://127.0.0.1:80'], /^--listen/],
+    [['--listen'], /^--listen: a value is missing$/],
+    [['--listen', '--zone=a.test'], /^--listen: must be host:port$/],
+    [['--listen=0.0.0.0:80'], /beyond loopback without TLS.*--trusted-proxy.*--insecure-http/],
+    [['--listen=[::]:80'], /beyond loopback/],
+    [['--listen=192.168.0.1:80'], /beyond loopback/],
+    [['--listen=my.host:80'], /beyond loopback/],
+    [['--listen=0.0.0.0:80', '--insecure-http=false'], /beyond loopback/],
+    [['--insecure-http=yes'], /^--insecure-http: must be true or false$/],
+    [['--data='], /^--data/],
+    [['--master-key-file='], /^--master-key-file/],
+    [['--database-url=mysql://a'], /^--database-url: must be a postgres:\/\/ URL$/],
+    [['--database-url=a'], /^--database-url/],
+    [['--team-domain=https://team.example'], /^--team-domain/],
+    [['--team-domain=a b'], /^--team-domain/],
+    [['--team-domain=team.example/path'], /^--team-domain/],
+    [['--team-domain='], /^--team-domain/],
+    [['--public-url=api.example'], /^--public-url/],
+    [['--public-url=https://api.example/path'], /^--public-url/],
+    [['--public-url=ftp://api.example'], /^--public-url/],
+    [['--public-url=https://a@api.example'], /^--public-url/],
+    [['--admin-email=admin'], /^--admin-email/],
+    [['--zone=a.test:80'], /^--zone: must be a domain name$/],
+    [['--zone=127.0.0.1'], /^--zone/],
+    [['--zone='], /^--zone/],
+    [['--trusted-proxy=10.0.0.0/33'], /^--trusted-proxy/],
+    [['--trusted-proxy=proxy.example'], /^--trusted-proxy/],
+    [['--trusted-proxy=10.0.0.1', '--trusted-proxy=x'], /^--trusted-proxy/],
+    [['--forward-auth-secret=short'], /^--forward-auth-secret: must have at least 32 characters$/],
+    [['--metrics-listen=on'], /^--metrics-listen/],
+    [['--rate-limit=0'], /^--rate-limit/],
+    [['--rate-limit=-1'], /^--rate-limit/],
+    [['--rate-limit=1.5'], /^--rate-limit/],
+    [['--rate-limit=many'], /^--rate-limit/],
+    [['--log-level=loud'], /^--log-level: must be one of fatal, error/],
+    [['--unknown'], /^--unknown: unknown setting$/],
+    [['--unknown=x'], /^--unknown=x: unknown setting$/],
+    [['--LISTEN=127.0.0.1:1'], /unknown setting$/],
+    [['-l', '127.0.0.1:1'], /^-l: unknown setting$/],
+    [['extra'], /^extra: unknown setting$/],
+    [['--zone-file=x'], /^--zone-file=x: unknown setting$/],
+    [['--constructor=x'], /unknown setting$/],
+    [['--config=/nowhere/at/all'], /^--config \/nowhere\/at\/all: .*ENOENT/],
+    [['--forward-auth-secret-file=/nowhere/at/all'], /^--forward-auth-secret-file: .*ENOENT/],
+  ];
+  for (const [argv, problem] of table) {
+    test(argv.join(' '), () => {
+      const found = problems(argv);
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0] ?? '', problem);
+    });
+  }
+
+  const files: readonly (readonly [content: string, problem: RegExp])[] = [
+    ['', /JSON/],
+    ['[]', /must be a JSON object/],
+    ['null', /must be a JSON object/],
+    ['{"zones":"a.test"}', /^zones in .*: unknown setting$/],
+    ['{"__proto__":"a.test"}', /^__proto__ in .*: unknown setting$/],
+    ['{"config":"x"}', /^config in .*: unknown setting$/],
+    ['{"zone":null}', /^zone in .*: must be a text, number or boolean$/],
+    ['{"zone":{"name":"a.test"}}', /^zone in .*: must be a text/],
+    ['{"trusted-proxy":[["10.0.0.1"],{}]}', /^trusted-proxy in .*: must be/],
+    ['{"zone":"a b"}', /^zone in .*: must be a domain name$/],
+  ];
+  for (const [content, problem] of files) {
+    test(`${content || 'an empty file'} in the file`, () => {
+      const found = problems(['--config', fileWith(content)]);
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0] ?? '', problem);
+    });
+  }
+
+  test('a variable, by its own name', () => {
+    const env = { PORTCULLIS_LISTEN: 'x', PORTCULLIS_COLOUR: 'blue', PORTCULLIS_RATE_LIMIT: '' };
+    assert.deepEqual(problems([], env).toSorted(), [
+      'PORTCULLIS_COLOUR: unknown setting',
+      'PORTCULLIS_LISTEN: must be host:port',
+      'PORTCULLIS_RATE_LIMIT: must be a whole number from 1 up, or off',
+    ]);
+  });
+
+  test('a secret that is given twice over', () => {
+    const argv = ['--forward-auth-secret-file', fileWith('y'.repeat(32))];
+    const env = { PORTCULLIS_FORWARD_AUTH_SECRET: 'x'.repeat(32) };
+    assert.deepEqual(problems(argv, env), [
+      '--forward-auth-secret-file: forward-auth-secret is given directly as well',
+    ]);
+  });
+
+  test('everything at once, and no secret is repeated', () => {
+    const argv = [
+      '--listen=x',
+      '--colour',
+      'blue',
+      '--rate-limit=0',
+      '--forward-auth-secret=hunter2',
+      '--zone',
+    ];
+    const found = problems(argv, { PORTCULLIS_LOG_LEVEL: 'loud' });
+    assert.equal(found.length, 6, found.join('\n'));
+    assert.equal(found.join().includes('hunter2'), false);
+  });
+});
