@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
+import { setInterval } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { applicationStates } from './access/applications/applications.ts';
@@ -19,6 +20,7 @@ import { tokenRoutes } from './accounts/tokens/routes.ts';
 import { zoneRoutes } from './accounts/zones/routes.ts';
 import type { Config } from './config.ts';
 import { isAlive } from './database/database.ts';
+import { dropExpiredAnchors } from './database/paging.ts';
 import { createGateState, type GateState } from './gate/state.ts';
 import { createTokenVerifier } from './gate/verify.ts';
 import type { Route } from './http/route.ts';
@@ -27,7 +29,7 @@ import { permissionGroupRoutes } from './iam/permission-groups/routes.ts';
 import { resourceGroupRoutes } from './iam/resource-groups/routes.ts';
 import { userGroupRoutes } from './iam/user-groups/routes.ts';
 import { clientAddress } from './kernel/address.ts';
-import { type Clock, MINUTE, systemClock, timestamp } from './kernel/clock.ts';
+import { type Clock, MINUTE, SECOND, systemClock, timestamp } from './kernel/clock.ts';
 import type { Vault } from './kernel/crypto.ts';
 import { type Control, settle } from './removal/act.ts';
 import { createFeed, type Follower } from './removal/feed.ts';
@@ -60,6 +62,9 @@ export interface AppOptions {
   /** Called when the server may no longer decide, because its lock on the database is lost. */
   readonly onLost?: () => void;
 }
+
+/** How often the feed is read without a cause, in milliseconds. */
+const POLL_EVERY = 5 * SECOND;
 
 /** Everything that the parts are wired from. */
 interface Parts {
@@ -118,8 +123,8 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     await listen(http.server, config.listen);
     undo.push(() => stopListening(http));
     if (config.metricsListen) undo.push(await serveMetrics(metrics, config.metricsListen));
-    const sweeping = setInterval(() => sweep(parts), MINUTE).unref();
-    undo.push(async () => clearInterval(sweeping));
+    undo.push(repeat(logger, MINUTE, () => sweep(parts)));
+    undo.push(repeat(logger, POLL_EVERY, () => feed.poll()));
     return {
       control: parts.control,
       teamDomain: first.teamDomain,
@@ -134,11 +139,27 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 }
 
 /** Forgets, in memory and in the database, what has expired; nothing decides by its absence. */
-function sweep({ control: { database, clock }, state, logger }: Parts): void {
+async function sweep({ control: { database, clock }, state }: Parts): Promise<void> {
+  const now = timestamp(clock.now());
   state.sweep(clock.now());
-  database
-    .write((tx) => dropExpired(tx, timestamp(clock.now())))
-    .catch((error: unknown) => logger.warn({ err: error }, 'expired sessions were not dropped'));
+  await database.write(async (tx) => {
+    await dropExpired(tx, now);
+    await dropExpiredAnchors(tx, now);
+  });
+}
+
+/** Does the work again and again, each time after the last has ended; a failure is logged and tried anew. */
+function repeat(logger: Logger, every: number, work: () => Promise<void>): () => Promise<void> {
+  const stopped = new AbortController();
+  const running = (async () => {
+    for await (const _ of setInterval(every, undefined, { signal: stopped.signal, ref: false })) {
+      await work().catch((error: unknown) => logger.warn({ err: error }, 'housekeeping failed'));
+    }
+  })().catch(() => {});
+  return async () => {
+    stopped.abort();
+    await running;
+  };
 }
 
 /** Nothing that names a credential, a cookie or a query is ever handed to it. */
@@ -219,7 +240,7 @@ async function createServer(parts: Parts): Promise<FastifyInstance> {
       },
       onFault,
     }),
-    pages: async (app) => {
+    pages: async (app, limits) => {
       addPages(app, {
         isReady: () => isAlive(database.reader),
         certs: async (host) => {
@@ -231,6 +252,7 @@ async function createServer(parts: Parts): Promise<FastifyInstance> {
         signIn,
         teamOf: (host) => teamOf(state, host),
         addressOf: (request) => addressOf(request.raw),
+        limit: (request, reply) => limits.countCall(request, reply, `sign-in ${addressOf(request.raw)}`),
         onRefused,
       });
     },

@@ -74,7 +74,7 @@ function readFlags(argv: readonly string[], problems: string[]): Given {
     const match = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(argument);
     const name = match?.[1];
     if (!name || !isKnown(name)) {
-      problems.push(`${argument}: unknown setting`);
+      problems.push(`${argument.split('=', 1)[0]}: unknown setting`);
       if (!match?.[2] && argv[at + 1]?.startsWith('--') === false) at++;
       continue;
     }

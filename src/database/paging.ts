@@ -116,6 +116,11 @@ export async function countRows<TB extends keyof Tables, O>(
   return Number((row as { rows: number }).rows);
 }
 
+/** Drops the anchors of walks that are over. */
+export async function dropExpiredAnchors(tx: Tx, now: string): Promise<void> {
+  await tx.query.deleteFrom('list_anchors').where('expires_at', '<=', now).execute();
+}
+
 function anchorId({ key, perPage }: Walk, page: number): string {
   return sha256(JSON.stringify([key, perPage, page]));
 }

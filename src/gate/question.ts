@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { normalisePath } from '../kernel/path.ts';
-import { type Cookies, readCookies, type Scheme } from '../protocol/cookies.ts';
+import { type Cookies, comesFromElsewhere, readCookies, type Scheme } from '../protocol/cookies.ts';
 import type { Reason } from './decide.ts';
 
 /** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
@@ -50,7 +50,7 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
       method,
       scheme,
       navigation: isNavigation(headers, method),
-      crossSite: single(headers, 'sec-fetch-site') === 'cross-site',
+      crossSite: comesFromElsewhere(single(headers, 'sec-fetch-site')),
       cookies: readCookies(single(headers, 'cookie') ?? ''),
       accessToken: single(headers, 'cf-access-token') ?? null,
       ip,

@@ -101,8 +101,7 @@ export function createGateState(): GateState {
     apply({ accountId, at, items }) {
       const account = accounts.get(accountId);
       if (!account) throw new Error('a feed entry for an account that was never loaded');
-      const subjects = items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
-      account.revocations.apply(at, subjects);
+      account.revocations.apply(at, rememberedSubjects(items));
       takeItems(account, items);
     },
     sweep(now) {
@@ -121,6 +120,13 @@ export function createGateState(): GateState {
     account: (accountId) => accounts.get(accountId) ?? null,
     accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
   };
+}
+
+/** Whose revocations are kept. A session that ended is refused by its absence: each sign-out would stay for ever. */
+function rememberedSubjects(items: readonly FeedItem[]): Subject[] {
+  return items.flatMap((item) =>
+    item.kind === 'revocation' && item.subject.type !== 'session' ? [item.subject] : [],
+  );
 }
 
 function emptyAccount(accountId: string, head: Head): Writable {

@@ -79,6 +79,8 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
     const result = await route
       .handler(call as Call<never, never, never>)
       .catch((error: unknown) => refuse(error, { route, keeper, accountId: place.accountId }));
+    // An answer may say by what it leaves out that access is gone: it must be in force by then (design §4.8).
+    if (route.method === 'GET' && isAccess(route)) await keeper.settle(place.accountId);
     reply.code(route.status);
     if (route.bare) return { result, success: true };
     return success(result, notesOf(route, request), route.list);

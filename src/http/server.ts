@@ -9,7 +9,7 @@ import { createAuthenticator, createHandler, type DoorKeeper } from './door.ts';
 import { failure } from './envelope.ts';
 import { toRefusal } from './failures.ts';
 import { describeApi, describeRoute } from './openapi.ts';
-import { createLimits, type RateLimit } from './rate-limit.ts';
+import { createLimits, type Limits, type RateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 
 declare module 'fastify' {
@@ -44,8 +44,8 @@ export interface HttpOptions {
   readonly addressOf: (request: IncomingMessage) => string;
   /** Asked before anything else: true when it has taken the request (forward-auth, application hosts). */
   readonly intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Adds the routes that are not the API's: health, sign-in pages. */
-  readonly pages: (app: FastifyInstance) => Promise<void>;
+  /** Adds the routes that are not the API's: health, sign-in pages. `limits` count by what the routes name. */
+  readonly pages: (app: FastifyInstance, limits: Limits) => Promise<void>;
   readonly onAnswer: (line: AccessLine) => void;
   readonly onFault: (error: unknown, requestId: string) => void;
 }
@@ -99,7 +99,7 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   await app.register(swagger, describeApi(options.publicUrl));
   app.setNotFoundHandler(unknownRoute(options.routes));
   await app.register((api) => addApi(api, options), { prefix: API_PREFIX });
-  await app.register(async (pages) => options.pages(pages));
+  await app.register(async (pages) => options.pages(pages, await createLimits(pages, options.rateLimit)));
   await app.ready();
   return app;
 }

@@ -19,6 +19,3 @@ export const operator: Actor = {
   requestId: null,
   interface: 'CLI',
 };
-
-/** Whoever acted did so in another account, whose people are none of this one's business. */
-export const anotherAccount: Actor = { ...operator, type: 'system', interface: 'system' };

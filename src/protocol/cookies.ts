@@ -31,7 +31,9 @@ export function readCookies(header: string): Map<string, string[]> {
     if (equals < 1) continue;
     const name = part.slice(0, equals).trim();
     const value = part.slice(equals + 1).trim();
-    cookies.set(name, [...(cookies.get(name) ?? []), value]);
+    const known = cookies.get(name);
+    if (known) known.push(value);
+    else cookies.set(name, [value]);
   }
   return cookies;
 }
@@ -40,6 +42,14 @@ export function readCookies(header: string): Map<string, string[]> {
 export function onlyCookie(cookies: Cookies, name: string): string | null {
   const values = cookies.get(name);
   return (values?.length === 1 && values[0]) || null;
+}
+
+/**
+ * Whether a page of another origin sent the browser here, by Sec-Fetch-Site. A sibling host counts: it may
+ * belong to another application. A browser that does not say is taken at its word.
+ */
+export function comesFromElsewhere(fetchSite: string | undefined): boolean {
+  return fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none';
 }
 
 export interface CookieFlags {

@@ -1,7 +1,6 @@
 import { type AuditFacts, recordAudit } from '../audit/audit.ts';
 import type { Act } from '../database/act.ts';
 import type { Database, Tx } from '../database/database.ts';
-import { anotherAccount } from '../kernel/actor.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
@@ -25,13 +24,11 @@ export interface Change<T> {
   readonly guard?: (tx: Tx) => Promise<void>;
   /**
    * Done after the actor's right and the guard were asked: whatever could end or widen the actor's own right
-   * (their own token, membership or group). It touches only what belongs to rows that the change has locked.
+   * (their own token, membership or group).
    */
   readonly finish?: (tx: Tx) => Promise<void>;
   /** Further accounts in which this act ends authority; each gets the items and an entry as well. */
   readonly alsoAccountIds?: readonly string[];
-  /** The entry of those accounts where they may not see who acted and what else went: theirs is anonymous. */
-  readonly auditElsewhere?: AuditFacts;
 }
 
 /** How long the answer of a DELETE is repeated to the same caller. */
@@ -86,16 +83,11 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   const items = done.items ?? [];
   for (const { accountId, at } of committed) {
     await appendFeed(tx, accountId, at, items);
-    await recordAudit(tx, { accountId, at, now, ...entryFor(accountId, act, done) });
+    await recordAudit(tx, { accountId, at, now, actor: act.actor, facts: done.audit });
     tx.afterCommit(() => control.feed.committed({ accountId, at, items }));
   }
   if (act.repeat) await rememberAnswer(tx, act, now, done.result);
   return { result: done.result, committed };
-}
-
-function entryFor(accountId: string, act: Act, { audit, auditElsewhere }: Change<unknown>) {
-  const isOwn = accountId === act.accountId || auditElsewhere === undefined;
-  return isOwn ? { actor: act.actor, facts: audit } : { actor: anotherAccount, facts: auditElsewhere };
 }
 
 async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): Promise<void> {

@@ -33,6 +33,8 @@ export interface Feed {
   reach(accountId: string, at: Rev): Promise<void>;
   /** Resolves when everything committed before the call is in force here. */
   catchUp(accountId: string): Promise<void>;
+  /** Catches up every account: what no other call has brought, such as a commit whose answer was lost. */
+  poll(): Promise<void>;
 }
 
 /** For a process that decides nothing itself, such as a command beside the server. */
@@ -41,6 +43,7 @@ export const detachedFeed: Feed = {
   committed: () => {},
   reach: async () => {},
   catchUp: async () => {},
+  poll: async () => {},
 };
 
 export function createFeed(options: {
@@ -125,6 +128,10 @@ export function createFeed(options: {
       if (!isApplied(accountId, at)) throw new Error('the feed did not reach a committed position');
     },
     catchUp,
+    poll: async () => {
+      const accountIds = await listAccountIds(database.reader);
+      for (const accountId of accountIds) await catchUp(accountId);
+    },
   };
 }
 

@@ -25,7 +25,10 @@ export function createDirectory(state: GateState, verifier: TokenVerifier, clock
       const verified = account ? await verifier.verify(token, account) : null;
       if (!account || !verified || verified.type !== of.type) return null;
       if (of.type === 'app' && !of.audiences.includes(verified.audience)) return null;
-      const standing = standingSession(account, verified, clock.now());
+      // Asked again: what was known of the account may have been replaced while the signature was checked.
+      const now = state.account(of.accountId);
+      if (!now) return null;
+      const standing = standingSession(now, verified, clock.now());
       return 'session' in standing ? standing.session : null;
     },
   };

@@ -1,9 +1,9 @@
-import type { Snapshot } from '../database/database.ts';
+import type { Snapshot, Tx } from '../database/database.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { type FeedItem, identitySubject, type Subject } from '../protocol/feed.ts';
 import { type Rev, toClaim } from '../protocol/rev.ts';
 import type { SessionState } from '../protocol/state.ts';
-import { dropExpiredSessions, listLineages, type SessionLineage } from './store.ts';
+import { deleteExpired, listLineages, type SessionLineage } from './store.ts';
 
 /** Everything whose revocation ends what was minted from this session. */
 export function subjectsOf(session: SessionLineage): Subject[] {
@@ -35,8 +35,10 @@ export function sessionItem(session: SessionLineage): FeedItem {
   return { kind: 'session', id: session.nonce, state: state as unknown as JsonObject };
 }
 
-/** Deletes sessions that have expired, and what hangs on them; their tokens expired with them. */
-export const dropExpired = dropExpiredSessions;
+/** Drops what has expired of sign-ins and sessions, so that nothing piles up; nothing decides by its absence. */
+export async function dropExpired(tx: Tx, now: string): Promise<void> {
+  await deleteExpired(tx, now);
+}
 
 /** The living sessions of an account, for gates. */
 export function sessionStates(now: () => string) {

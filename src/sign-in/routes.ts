@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { readCookies } from '../protocol/cookies.ts';
+import { comesFromElsewhere, readCookies } from '../protocol/cookies.ts';
 import { type Answer, html } from './answers.ts';
 import type { Team } from './directory.ts';
 import { login } from './login.ts';
@@ -13,6 +13,8 @@ export interface SignInPagesOptions {
   readonly signIn: SignIn;
   readonly teamOf: (host: string) => Team | null;
   readonly addressOf: (request: FastifyRequest) => string;
+  /** Counts a request of an address; throws beyond its limit. Starting a sign-in writes, and needs no credential. */
+  readonly limit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** Told of every refused sign-in, with the reason that the page withholds. */
   readonly onRefused: (refused: SignInRefused, requestId: string) => void;
 }
@@ -33,6 +35,7 @@ export function addSignInPages(app: FastifyInstance, options: SignInPagesOptions
       schema: { hide: true },
       config: OPEN,
       exposeHeadRoute: false,
+      onRequest: options.limit,
       handler: (request, reply) => visit(options, show, request, reply),
     });
   page('GET', '/login', (asked) => login(signIn, asked, null));
@@ -72,7 +75,7 @@ async function answer(
     team,
     target: request.url,
     cookies: readCookies(request.headers.cookie ?? ''),
-    crossSite: request.headers['sec-fetch-site'] === 'cross-site',
+    crossSite: comesFromElsewhere(request.headers['sec-fetch-site']),
     ip: options.addressOf(request),
     requestId: request.id,
   };

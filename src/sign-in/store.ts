@@ -148,19 +148,33 @@ export async function noteApplication(
     .execute();
 }
 
+/** Whoever is refused again and again does not fill the database: the oldest go. */
+const MOST_FAILED_LOGINS = 1000;
+
 export async function insertFailedLogin(
   tx: Tx,
   row: { id: string; account_id: string; user_id: string; at: string; expires_at: string; metadata: string },
 ): Promise<void> {
+  const tooMany = await tx.query
+    .selectFrom('failed_logins')
+    .select('at')
+    .where('user_id', '=', row.user_id)
+    .orderBy('at', 'desc')
+    .orderBy('id')
+    .offset(MOST_FAILED_LOGINS - 1)
+    .limit(1)
+    .executeTakeFirst();
   await tx.query
     .deleteFrom('failed_logins')
     .where('user_id', '=', row.user_id)
-    .where('expires_at', '<', row.at)
+    .where((is) => is.or([is('expires_at', '<', row.at), ...(tooMany ? [is('at', '<=', tooMany.at)] : [])]))
     .execute();
   await tx.query.insertInto('failed_logins').values(row).execute();
 }
 
-/** Drops expired sessions with what hangs on them; their tokens expired with them. */
-export async function dropExpiredSessions(tx: Tx, now: string): Promise<void> {
-  await tx.query.deleteFrom('sessions').where('expires_at', '<', now).execute();
+/** Drops what has expired: sessions with what hangs on them, sign-ins under way, codes, notes of failures. */
+export async function deleteExpired(tx: Tx, now: string): Promise<void> {
+  for (const table of ['sessions', 'sign_in_states', 'hand_offs', 'failed_logins'] as const) {
+    await tx.query.deleteFrom(table).where('expires_at', '<', now).execute();
+  }
 }

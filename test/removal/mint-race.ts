@@ -8,6 +8,7 @@ import { commitAct } from '../../src/removal/act.ts';
 import { type RefusedReason, SignInRefused } from '../../src/sign-in/refused.ts';
 import type { SessionLineage } from '../../src/sign-in/store.ts';
 import type { DatabaseKind } from '../support/postgres.ts';
+import { assertRecorded, countSessions, newestRevocation } from './records.ts';
 import { interleave, type Outcome, openStage, type Player } from './stepper.ts';
 import { type Mutant, NO_RIGHTS_ASKED, type Person, person, type Started, type Steps } from './steps.ts';
 import { createWorld, type World } from './world.ts';
@@ -132,7 +133,8 @@ async function judge(
     who: Person;
   },
 ): Promise<string | null> {
-  const removedAt = 'value' in run.removed ? await newestRevocation(world, run.who, run.before) : null;
+  const removedAt =
+    'value' in run.removed ? await newestRevocation(world, run.who, run.before.session) : null;
   if (removedAt !== null) await assertRecorded(world, removedAt);
   if ('error' in run.removed && !(run.removed.error instanceof ApiError)) throw run.removed.error;
   if ('error' in run.minted) {
@@ -176,52 +178,6 @@ function indexAdmits(world: World, token: SessionToken, session: SessionLineage)
     { type: 'email', id: session.email_key },
     { type: 'session', id: session.nonce },
   ]);
-}
-
-async function newestRevocation(world: World, who: Person, { session }: Credential): Promise<number> {
-  const rows = await world.database.reader.query
-    .selectFrom('revocations')
-    .select('position')
-    .where('account_id', '=', world.accountId)
-    .where('subject_id', 'in', [who.email, world.providerId, ...(session ? [session.nonce] : [])])
-    .execute();
-  assert.ok(rows.length > 0, 'a removal that returned is in the database');
-  return Math.max(...rows.map((row) => row.position));
-}
-
-/** An act's feed entries and its audit entry, at the one position that it took. */
-async function assertRecorded(world: World, position: number): Promise<void> {
-  const { query } = world.database.reader;
-  const at = { account_id: world.accountId, position };
-  const entries = await query
-    .selectFrom('feed_entries')
-    .select('kind')
-    .where('account_id', '=', at.account_id)
-    .where('position', '=', at.position)
-    .execute();
-  const audited = await query
-    .selectFrom('audit_entries')
-    .select('action')
-    .where('account_id', '=', at.account_id)
-    .where('position', '=', at.position)
-    .execute();
-  assert.equal(audited.length, 1, 'one entry of the audit log');
-  assert.ok(entries.some(({ kind }) => kind === 'revocation'));
-}
-
-/** The session, or where none is known, whatever came of that sign-in. */
-async function countSessions(
-  world: World,
-  { rev, person: who }: Started,
-  session?: SessionLineage,
-): Promise<number> {
-  const select = world.database.reader.query
-    .selectFrom('sessions')
-    .innerJoin('users', 'users.id', 'sessions.user_id')
-    .select('sessions.nonce')
-    .where('users.email_key', '=', who.email)
-    .where('sessions.position', '=', rev.position);
-  return (await (session ? select.where('nonce', '=', session.nonce) : select).execute()).length;
 }
 
 interface Played {

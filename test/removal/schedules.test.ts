@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deleteProvider } from '../../src/access/identity-providers/identity-providers.ts';
-import { deleteUser } from '../../src/access/users/users.ts';
 import type { Tx } from '../../src/database/database.ts';
-import { createGateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';
 import { type Change, commitAct } from '../../src/removal/act.ts';
-import { createFeed } from '../../src/removal/feed.ts';
 import { SignInRefused } from '../../src/sign-in/refused.ts';
 import { databases } from '../support/postgres.ts';
+import { startNode } from './node.ts';
 import { NO_RIGHTS_ASKED, type Person, person, type Started } from './steps.ts';
-import { askGate, createWorld, openAgain, type World } from './world.ts';
+import { createWorld, openAgain, type World } from './world.ts';
 
 const ada = person('ada');
 
@@ -245,23 +243,4 @@ async function raiseFloor({ database, accountId }: World, floor: number): Promis
   await database.write((tx) =>
     tx.query.updateTable('feed_heads').set({ floor }).where('account_id', '=', accountId).execute(),
   );
-}
-
-/** Another process on the same database, with a gate of its own. */
-async function startNode(world: World, database: ReturnType<typeof openAgain>) {
-  const state = createGateState();
-  const feed = createFeed({ database, follower: state, sources: world.sources });
-  await feed.start();
-  const control = { database, feed, clock: world.clock };
-  const { accountId } = world;
-  return {
-    ask: (token: Parameters<World['ask']>[0]) => askGate(state, token, world.clock.now()).verdict,
-    remove: (id: string, repeat?: { key: string; isRetry: boolean }) =>
-      commitAct(
-        control,
-        { accountId, actor: operator, authorize: NO_RIGHTS_ASKED, ...(repeat ? { repeat } : {}) },
-        (tx) => deleteUser(tx, { accountId, id }),
-      ),
-    [Symbol.asyncDispose]: () => database.close(),
-  };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt, type JWTPayload } from 'jose';
-import { MINUTE } from '../../src/kernel/clock.ts';
+import { MINUTE, timestamp } from '../../src/kernel/clock.ts';
 import type { Browser } from '../support/browser.ts';
 import { CALLBACK, type Gated, gatedOnBothDatabases } from '../support/gated.ts';
 import { type Misbehaviour, type Person, signIn } from '../support/openid-provider.ts';
@@ -213,6 +213,36 @@ gatedOnBothDatabases('what the API tells of sign-ins', (world) => {
     assert.deepEqual(await reasons(world(), person), ['not_reauthenticated', 'email_unverified']);
     const gone = await later(world(), 31 * 24 * 60 * MINUTE, () => reasons(world(), person));
     assert.deepEqual(gone, []);
+  });
+
+  test('of failed sign-ins at most the newest thousand, so that nobody fills the database by being refused', async () => {
+    const { person, browser } = await revoked(world());
+    const { id: user_id } = await world().user(person);
+    const { account_id } = world();
+    const long = '2999-01-01T00:00:00.000Z';
+    const old = Array.from({ length: 1200 }, (_, n) => ({
+      id: n.toString(16).padStart(32, '0'),
+      account_id,
+      user_id,
+      at: timestamp(n),
+      expires_at: long,
+      metadata: JSON.stringify({ reason: 'old', at: timestamp(n) }),
+    }));
+    const { database } = world().app.app.control;
+    await database.write((tx) => tx.query.insertInto('failed_logins').values(old).execute());
+    await signInWith(world(), loggedInBefore(10), walk(world(), browser, person));
+    const rows = await database.reader.query
+      .selectFrom('failed_logins')
+      .select('at')
+      .where('user_id', '=', user_id)
+      .execute();
+    assert.equal(rows.length, 1000);
+    assert.equal(
+      rows.some(({ at }) => at < timestamp(201)),
+      false,
+    );
+    const told = await reasons(world(), person);
+    assert.deepEqual([told.length, told[0], told[1]], [1000, 'not_reauthenticated', 'old']);
   });
 });
 

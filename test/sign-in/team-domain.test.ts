@@ -198,7 +198,7 @@ gatedOnBothDatabases('signing out', (world) => {
   test('at the team domain ends the session everywhere, by link or by form', async () => {
     for (const how of [
       (browser: Browser) => browser.get(world().team + LOGOUT),
-      (browser: Browser) => browser.get(world().team + LOGOUT, { 'sec-fetch-site': 'same-site' }),
+      (browser: Browser) => browser.get(world().team + LOGOUT, { 'sec-fetch-site': 'none' }),
       (browser: Browser) => browser.post(world().team + LOGOUT, {}, { 'sec-fetch-site': 'same-origin' }),
     ]) {
       const { browser, tokens } = await out(async (one) => {
@@ -222,12 +222,14 @@ gatedOnBothDatabases('signing out', (world) => {
     assert.equal(browser.jar.all().some(isSession), false);
   });
 
-  for (const [name, where] of [
-    ['the team domain', () => world().team],
-    ['an application', () => world().site],
+  for (const [name, from, where] of [
+    ['the team domain by a page of another site', 'cross-site', () => world().team],
+    ['an application by a page of another site', 'cross-site', () => world().site],
+    ['the team domain by another host of its site', 'same-site', () => world().team],
+    ['an application by another host of its site', 'same-site', () => world().site],
   ] as const) {
-    test(`at ${name} by a page of another site only asks`, async () => {
-      const foreign = { 'sec-fetch-site': 'cross-site' };
+    test(`at ${name} only asks`, async () => {
+      const foreign = { 'sec-fetch-site': from };
       const { browser, tokens } = await out(async (one) => {
         const page = await withoutAccess(world(), () => one.follow(where() + LOGOUT, { headers: foreign }));
         assert.match(page.text, /Sign out of .*\?/);

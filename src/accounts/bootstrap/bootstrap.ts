@@ -14,13 +14,13 @@ import {
   acceptMember,
   deleteTokensNamed,
   findFirstAccount,
-  findMemberByEmail,
   hasAccounts,
   insertAdministrator,
   insertMember,
   insertToken,
   listAcceptedMembers,
   listAccountsOf,
+  lockMemberByEmail,
   setKey,
 } from './store.ts';
 
@@ -170,7 +170,7 @@ export async function issueCredentials(
 ): Promise<Change<IssuedCredentials>> {
   const account = await findFirstAccount(tx);
   const emailKey = normaliseEmail(email);
-  const member = account && emailKey ? await findMemberByEmail(tx, account.id, emailKey) : null;
+  const member = account && emailKey ? await lockMemberByEmail(tx, account.id, emailKey) : null;
   if (!account || !member) throw refusal('notFound', { detail: `${email} is not a member of the account` });
   const apiKey = newSecret('cfk');
   await setKey(tx, member.administrator_id, sha256(apiKey));

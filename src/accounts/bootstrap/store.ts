@@ -1,4 +1,4 @@
-import type { Reader, Tx } from '../../database/database.ts';
+import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import type { AdministratorRow, ApiTokenRow, MemberRow } from '../../database/tables.ts';
 
 export async function hasAccounts(reader: Reader): Promise<boolean> {
@@ -46,8 +46,11 @@ export async function listAcceptedMembers(reader: Reader, accountId: string) {
     .execute();
 }
 
-export async function findMemberByEmail(reader: Reader, accountId: string, emailKey: string) {
-  const row = await reader.query
+/** The member with that e-mail, the person's row locked: whoever removes them comes before or after. */
+export async function lockMemberByEmail(tx: Tx, accountId: string, emailKey: string) {
+  const person = tx.query.selectFrom('administrators').select('id').where('email_key', '=', emailKey);
+  await forUpdate(tx, person).execute();
+  const row = await tx.query
     .selectFrom('members')
     .innerJoin('administrators', 'administrators.id', 'members.administrator_id')
     .select(['members.id', 'administrators.id as administrator_id', 'administrators.email'])

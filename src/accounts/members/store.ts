@@ -149,32 +149,20 @@ export async function deleteMemberRow(tx: Tx, accountId: string, id: string): Pr
   await tx.query.deleteFrom('members').where('account_id', '=', accountId).where('id', '=', id).execute();
 }
 
-export async function deleteKey(tx: Tx, administratorId: string): Promise<void> {
-  await tx.query
-    .updateTable('administrators')
-    .set({ key_hash: null })
-    .where('id', '=', administratorId)
-    .execute();
-}
-
 export async function deleteAdministrator(tx: Tx, id: string): Promise<void> {
   await tx.query.deleteFrom('administrators').where('id', '=', id).execute();
 }
 
-/** The other accounts in which a person is a member, in id order. */
-export async function listOtherAccounts(
-  reader: Reader,
-  administratorId: string,
-  accountId: string,
-): Promise<string[]> {
-  const rows = await reader.query
+/** Whether the person is a member of another account as well. */
+export async function isMemberElsewhere(reader: Reader, member: StoredMember): Promise<boolean> {
+  const row = await reader.query
     .selectFrom('members')
-    .select('account_id')
-    .where('administrator_id', '=', administratorId)
-    .where('account_id', '!=', accountId)
-    .orderBy('account_id')
-    .execute();
-  return rows.map((row) => row.account_id);
+    .select('id')
+    .where('administrator_id', '=', member.administrator_id)
+    .where('account_id', '!=', member.account_id)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** The people who can act in the account with that role: accepted, and with a key. */

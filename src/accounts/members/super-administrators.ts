@@ -14,16 +14,3 @@ export async function isLastSuperAdministrator(
   const holders = await listHoldersOfRole(reader, accountId, superAdministrator.id);
   return holders.length === 1 && holders[0] === administratorId;
 }
-
-/** Of these accounts, those of which this person is the last Super Administrator. */
-export async function lastSuperAdministratorOf(
-  reader: Reader,
-  accountIds: readonly string[],
-  administratorId: string,
-): Promise<string[]> {
-  const last = [];
-  for (const accountId of accountIds) {
-    if (await isLastSuperAdministrator(reader, accountId, administratorId)) last.push(accountId);
-  }
-  return last;
-}

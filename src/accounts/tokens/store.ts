@@ -80,7 +80,3 @@ export async function updateTokenRow(tx: Tx, id: string, change: Partial<ApiToke
 export async function deleteTokenRow(tx: Tx, id: string): Promise<void> {
   await tx.query.deleteFrom('api_tokens').where('id', '=', id).execute();
 }
-
-export async function deleteTokensOf(tx: Tx, administratorId: string): Promise<void> {
-  await tx.query.deleteFrom('api_tokens').where('administrator_id', '=', administratorId).execute();
-}

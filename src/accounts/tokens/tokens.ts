@@ -1,5 +1,5 @@
 import type { Principal } from '../../database/act.ts';
-import type { Reader, Tx } from '../../database/database.ts';
+import type { Reader } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
 import type { ApiTokenRow } from '../../database/tables.ts';
 import { presentPermissionGroup } from '../../iam/permission-groups/permission-groups.ts';
@@ -9,7 +9,6 @@ import { permissionGroupById, permissionGroups } from '../../kernel/permissions.
 import { USER } from '../../kernel/resources.ts';
 import {
   countTokens,
-  deleteTokensOf,
   findToken,
   listTokenIdsCreatedBy,
   listTokenIdsOf,
@@ -130,9 +129,4 @@ export async function tokensCreatedBy(
   administratorId: string,
 ): Promise<string[]> {
   return await listTokenIdsCreatedBy(reader, accountId, administratorId);
-}
-
-/** Ends all tokens of a person, whose row the caller has locked. */
-export async function endTokensOf(tx: Tx, administratorId: string): Promise<void> {
-  await deleteTokensOf(tx, administratorId);
 }

@@ -311,6 +311,7 @@ export const first: Migration = {
       metadata text not null
     )`,
     'create index failed_logins_of_user on failed_logins (user_id, at, id)',
+    'create index failed_logins_by_expiry on failed_logins (expires_at)',
     `create table signing_keys (
       id text primary key,
       account_id text not null references accounts (id) on delete cascade,

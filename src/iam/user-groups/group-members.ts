@@ -14,6 +14,7 @@ import {
   insertGroupMembers,
   listAllMembers,
   listMembersOf,
+  MOST_MEMBERS,
   type StoredGroupMember,
 } from './store.ts';
 import { getGroup, ownGroup } from './user-groups.ts';
@@ -120,11 +121,14 @@ async function changeMembers(
   const group = await ownGroup(tx, accountId, groupId);
   const asked = await lockAsked(tx, accountId, members);
   const present = await listAllMembers(tx, group.id);
-  const added = asked.filter((id) => !present.some((member) => member.id === id));
-  const removed = replaces ? present.filter((member) => !asked.includes(member.id)) : [];
+  const presentIds = new Set(present.map((member) => member.id));
+  const askedIds = new Set(asked);
+  const added = asked.filter((id) => !presentIds.has(id));
+  const removed = replaces ? present.filter((member) => !askedIds.has(member.id)) : [];
+  const stayed = replaces ? present.filter((member) => askedIds.has(member.id)) : present;
+  if (stayed.length + added.length > MOST_MEMBERS) throw tooMany();
   const grants = added.length > 0 ? await grantsOf(tx, group) : [];
   await refuseExcess(tx, principal, grants);
-  const stayed = present.filter((member) => !removed.includes(member));
   return {
     result: await presentAll(tx, accountId, [...stayed.map((member) => member.id), ...added]),
     audit: factsOf(replaces ? 'replace' : 'add', group, {
@@ -141,6 +145,10 @@ async function changeMembers(
       await insertGroupMembers(later, group, { memberIds: added, now });
     },
   };
+}
+
+function tooMany() {
+  return invalidInput([{ pointer: '', message: `a user group has at most ${MOST_MEMBERS} members` }]);
 }
 
 /** The ids asked for, each once; a 400 names every one that is no member of the account. */

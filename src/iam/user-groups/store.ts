@@ -133,9 +133,18 @@ export async function findGroupMember(
   return row ?? null;
 }
 
+/** A group has at most so many members: it is read and changed as one. */
+export const MOST_MEMBERS = 10_000;
+
+/** How many rows go into one statement; SQLite takes 32,766 values. */
+const CHUNK = 1000;
+
 /** All members of the group, by e-mail. */
 export async function listAllMembers(reader: Reader, groupId: string): Promise<StoredGroupMember[]> {
-  return await selectMembers(reader, groupId).orderBy('administrators.email_key').limit(10_000).execute();
+  return await selectMembers(reader, groupId)
+    .orderBy('administrators.email_key')
+    .limit(MOST_MEMBERS)
+    .execute();
 }
 
 export async function listMembersOf(
@@ -164,14 +173,18 @@ export async function insertGroupMembers(
   group: Pick<UserGroupRow, 'account_id' | 'id'>,
   { memberIds, now }: { memberIds: readonly string[]; now: string },
 ): Promise<void> {
-  if (memberIds.length === 0) return;
   const rows = memberIds.map((member_id) => ({
     user_group_id: group.id,
     member_id,
     account_id: group.account_id,
     created_on: now,
   }));
-  await tx.query.insertInto('user_group_members').values(rows).execute();
+  for (let at = 0; at < rows.length; at += CHUNK) {
+    await tx.query
+      .insertInto('user_group_members')
+      .values(rows.slice(at, at + CHUNK))
+      .execute();
+  }
 }
 
 export async function deleteGroupMembers(
