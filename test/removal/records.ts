@@ -6,9 +6,10 @@ import type { World } from './world.ts';
 /** Where the newest revocation stands of all that may have ended this sign-in. */
 export async function newestRevocation(world: World, who: Person, session?: SessionLineage): Promise<number> {
   const rows = await world.database.reader.query
-    .selectFrom('revocations')
+    .selectFrom('feed_entries')
     .select('position')
     .where('account_id', '=', world.accountId)
+    .where('kind', '=', 'revocation')
     .where('subject_id', 'in', [who.email, world.providerId, ...(session ? [session.nonce] : [])])
     .execute();
   assert.ok(rows.length > 0, 'a removal that returned is in the database');
