@@ -101,7 +101,8 @@ export function createGateState(): GateState {
     apply({ accountId, at, items }) {
       const account = accounts.get(accountId);
       if (!account) throw new Error('a feed entry for an account that was never loaded');
-      account.revocations.apply(at, rememberedSubjects(items));
+      const subjects = items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
+      account.revocations.apply(at, subjects);
       takeItems(account, items);
     },
     sweep(now) {
@@ -120,13 +121,6 @@ export function createGateState(): GateState {
     account: (accountId) => accounts.get(accountId) ?? null,
     accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
   };
-}
-
-/** Whose revocations are kept. A session that ended is refused by its absence: each sign-out would stay for ever. */
-function rememberedSubjects(items: readonly FeedItem[]): Subject[] {
-  return items.flatMap((item) =>
-    item.kind === 'revocation' && item.subject.type !== 'session' ? [item.subject] : [],
-  );
 }
 
 function emptyAccount(accountId: string, head: Head): Writable {

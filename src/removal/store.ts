@@ -39,9 +39,7 @@ export async function appendFeed(
     .insertInto('feed_entries')
     .values(items.map((item, ordinal) => ({ account_id: accountId, ...at, ordinal, ...toRow(item) })))
     .execute();
-  // A session that ended is refused by its absence, and there are too many to remember each.
-  const kept = revokedSubjects(items).filter(({ type }) => type !== 'session');
-  for (const subject of kept) await keepRevocation(tx, accountId, at, subject);
+  for (const subject of revokedSubjects(items)) await keepRevocation(tx, accountId, at, subject);
 }
 
 async function keepRevocation(tx: Tx, accountId: string, at: Rev, subject: Subject): Promise<void> {

@@ -6,10 +6,9 @@ import type { World } from './world.ts';
 /** Where the newest revocation stands of all that may have ended this sign-in. */
 export async function newestRevocation(world: World, who: Person, session?: SessionLineage): Promise<number> {
   const rows = await world.database.reader.query
-    .selectFrom('feed_entries')
+    .selectFrom('revocations')
     .select('position')
     .where('account_id', '=', world.accountId)
-    .where('kind', '=', 'revocation')
     .where('subject_id', 'in', [who.email, world.providerId, ...(session ? [session.nonce] : [])])
     .execute();
   assert.ok(rows.length > 0, 'a removal that returned is in the database');
