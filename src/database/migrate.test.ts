@@ -7,7 +7,8 @@ import { Client } from 'pg';
 import { databases, type TestDatabase } from '../../test/support/postgres.ts';
 import { readRows } from '../../test/support/rows.ts';
 import { NOW, openMigrated, openStorage } from '../../test/support/storage.ts';
-import { type Migration, migrate, migrations, SchemaError } from './migrate.ts';
+import { migrate, migrations, SchemaError } from './migrate.ts';
+import type { Migration } from './migration.ts';
 
 const LATER = '2027-01-01T00:00:00.000Z';
 

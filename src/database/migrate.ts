@@ -1,20 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import { sha256 } from '../kernel/crypto.ts';
 import type { Database, Dialect, Tx } from './database.ts';
+import type { Migration } from './migration.ts';
 import { first } from './migrations/0001-first.ts';
-
-/**
- * A step of the one history that both databases share. `statements` run on both, after translation:
- * `text` is compared by code point, `integer` is 64 bits wide, `serial_key` is a row number that the database
- * assigns. What only one of them can say is under its name.
- */
-export interface Migration {
-  readonly id: number;
-  readonly name: string;
-  readonly statements: readonly string[];
-  readonly sqlite?: readonly string[];
-  readonly postgres?: readonly string[];
-}
 
 export const migrations: readonly Migration[] = [first];
 

@@ -13,7 +13,7 @@ export interface Tables {
     position: number;
   };
   audit_entries: AuditEntryRow;
-  removal_answers: { id: string; account_id: string; status: number; body: string; at: string };
+  removal_answers: { id: string; account_id: string; body: string; at: string };
   totals: { account_id: string; kind: string; total: number };
   list_anchors: { id: string; anchor: string; expires_at: string };
   organizations: OrganizationRow;

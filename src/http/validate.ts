@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import { type ErrorName, invalidInput, refusal } from '../kernel/errors.ts';
+import { type ErrorName, invalidInput } from '../kernel/errors.ts';
 import { hasNul, nulRefused } from './body.ts';
 
 export type Part = 'body' | 'query' | 'path';
@@ -80,9 +80,4 @@ export function unknownNames(value: unknown, schema: TSchema | undefined): strin
 /** One reference token of an RFC 6901 pointer. */
 export function escapePointer(token: string): string {
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
-/** The refusal for a body where none can be. */
-export function bodyRequired() {
-  return refusal('invalid', { detail: 'a JSON body is required', pointer: '' });
 }

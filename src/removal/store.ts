@@ -129,11 +129,10 @@ export async function keepAnswer(
   tx: Tx,
   answer: { id: string; account_id: string; body: string; at: string },
 ): Promise<void> {
-  const row = { ...answer, status: 200 };
   await tx.query
     .insertInto('removal_answers')
-    .values(row)
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ body: row.body, at: row.at }))
+    .values(answer)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ body: answer.body, at: answer.at }))
     .execute();
 }
 

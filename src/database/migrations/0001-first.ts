@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate.ts';
+import type { Migration } from '../migration.ts';
 
 /**
  * The first schema. Written once for both databases (see migrate.ts for the words that are translated):
@@ -66,7 +66,6 @@ export const first: Migration = {
     `create table removal_answers (
       id text primary key,
       account_id text not null references accounts (id) on delete cascade,
-      status integer not null,
       body text not null,
       at text not null
     )`,

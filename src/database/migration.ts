@@ -1,0 +1,12 @@
+/**
+ * A step of the one history that both databases share. `statements` run on both, after translation:
+ * `text` is compared by code point, `integer` is 64 bits wide, `serial_key` is a row number that the database
+ * assigns. What only one of them can say is under its name.
+ */
+export interface Migration {
+  readonly id: number;
+  readonly name: string;
+  readonly statements: readonly string[];
+  readonly sqlite?: readonly string[];
+  readonly postgres?: readonly string[];
+}
