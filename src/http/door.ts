@@ -53,10 +53,7 @@ export function createAuthenticator(
   };
 }
 
-/**
- * The handler of a route: validate (400), ask for permission (403), call, wrap. `prefix` tells which of the
- * scope's two forms this is.
- */
+/** The handler of a route: validate (400), ask for permission (403), call, wrap in the envelope. */
 export function createHandler(route: Route, keeper: DoorKeeper) {
   const invalid = isAccess(route) ? 'invalidAccess' : 'invalid';
   const validateParams = route.params ? createValidator(scoped(route.params), 'path', invalid) : null;
