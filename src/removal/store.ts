@@ -51,7 +51,7 @@ async function keepRevocation(tx: Tx, accountId: string, at: Rev, subject: Subje
 }
 
 /** The subjects that a batch revokes. */
-export function revokedSubjects(items: readonly FeedItem[]): Subject[] {
+function revokedSubjects(items: readonly FeedItem[]): Subject[] {
   return items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
 }
 

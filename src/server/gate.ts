@@ -39,7 +39,7 @@ export function teamOf(state: GateState, host: string): Team | null {
   return toTeam(state.accountOfTeamDomain(host));
 }
 
-export function toTeam(account: AccountState | null): Team | null {
+function toTeam(account: AccountState | null): Team | null {
   return account?.organization ? { accountId: account.accountId, organization: account.organization } : null;
 }
 

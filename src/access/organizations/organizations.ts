@@ -24,7 +24,7 @@ interface Settings {
   readonly login_design: PresentedOrganization['login_design'];
 }
 
-export function presentOrganization(row: OrganizationRow): PresentedOrganization {
+function presentOrganization(row: OrganizationRow): PresentedOrganization {
   return {
     name: row.name,
     auth_domain: row.auth_domain,

@@ -94,7 +94,7 @@ export async function createUser(
 }
 
 /** The row of a user who has never signed in. */
-export function newUser(input: { accountId: string; email: string; name: string; now: string }): StoredUser {
+function newUser(input: { accountId: string; email: string; name: string; now: string }): StoredUser {
   const emailKey = emailKeyOf(input.email);
   return {
     id: newUuid(),

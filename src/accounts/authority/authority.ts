@@ -161,7 +161,7 @@ async function keyPermits(
  * What an administrator may do now: everything of their own; in an account the union of their roles, their
  * policies and those of their user groups there (reference §4.5).
  */
-export async function administratorPermits(reader: Reader, id: string, wanted: Wanted): Promise<boolean> {
+async function administratorPermits(reader: Reader, id: string, wanted: Wanted): Promise<boolean> {
   if (wanted.account === undefined) return wanted.user === id;
   const rights = await findMemberRights(reader, { accountId: wanted.account, administratorId: id });
   if (!rights) return false;

@@ -57,7 +57,7 @@ export function statusOf({ status }: { status: string }): 'accepted' | 'pending'
   return status === 'accepted' ? 'accepted' : 'pending';
 }
 
-export function rolesOf(member: Pick<StoredMember, 'roles'>): Role[] {
+function rolesOf(member: Pick<StoredMember, 'roles'>): Role[] {
   const ids = JSON.parse(member.roles) as string[];
   return roles.filter((role) => ids.includes(role.id));
 }

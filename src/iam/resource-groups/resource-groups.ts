@@ -17,7 +17,7 @@ export interface ResourceScope {
 }
 
 /** A resource group as the API answers it. None can be edited yet: each account has those it was made with. */
-export function presentResourceGroup({ id, name, scope }: StoredResourceGroup) {
+function presentResourceGroup({ id, name, scope }: StoredResourceGroup) {
   const { key, objects } = JSON.parse(scope) as ResourceScope;
   return {
     id,
