@@ -1,5 +1,6 @@
 import { PAGE_POLICY, page } from '../kernel/page.ts';
-import { browserCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
+import { BINDING_COOKIE, browserCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
+import type { Admitted } from './admission.ts';
 import type { Question } from './question.ts';
 
 /** What the gate says, whoever carries it to the client. */
@@ -9,29 +10,37 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The one place from which a 200 comes. All identity headers, always; our own cookies taken out. */
-export function admitted(question: Question, email: string, assertion: string): Answer {
+/** What the application is told: all identity headers, always, empty if there is nothing to say. */
+export function identityHeaders(question: Question, { visitor, assertion }: Admitted) {
+  const email = visitor.kind === 'user' ? visitor.session.email : '';
   return {
-    status: 200,
-    headers: {
-      // As UTF-8 bytes: node takes header text for Latin-1.
-      'cf-access-authenticated-user-email': Buffer.from(email).toString('latin1'),
-      'cf-access-jwt-assertion': assertion,
-      cookie: otherCookies(question),
-    },
-    body: '',
+    // As UTF-8 bytes: node takes header text for Latin-1.
+    'cf-access-authenticated-user-email': Buffer.from(email).toString('latin1'),
+    'cf-access-jwt-assertion': assertion,
+    cookie: otherCookies(question),
   };
 }
 
-const OURS: ReadonlySet<string> = new Set([SESSION_COOKIE, browserCookie('http'), browserCookie('https')]);
+/** The one place from which a 200 comes. */
+export function admittedAnswer(question: Question, admitted: Admitted): Answer {
+  return { status: 200, headers: identityHeaders(question, admitted), body: '' };
+}
 
+const OURS: ReadonlySet<string> = new Set([
+  SESSION_COOKIE,
+  BINDING_COOKIE,
+  browserCookie('http'),
+  browserCookie('https'),
+]);
+
+/** The cookies that are the application's own. */
 function otherCookies({ cookies }: Question): string {
   const kept = [...cookies].filter(([name]) => !OURS.has(name));
   return kept.flatMap(([name, values]) => values.map((value) => `${name}=${value}`)).join('; ');
 }
 
 export interface Denial {
-  readonly status: 400 | 403 | 503;
+  readonly status: 400 | 403 | 502 | 503 | 504;
   readonly requestId: string;
   /** Somebody is signed in, and may sign out to come back as somebody else. */
   readonly signedIn?: boolean;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { applicationState } from '../../test/support/gate-parts.ts';
 import type { Policy } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
 import type { Head, Rev } from '../protocol/rev.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
-import { decide, readsAhead } from './decide.ts';
+import { type Credential, decide, readsAhead } from './decide.ts';
 import { createGateState, type Destination } from './state.ts';
 
 /*
@@ -18,6 +19,8 @@ interface Scene {
   readonly now: number;
   readonly head: Head;
   readonly token: SessionToken;
+  /** SHA-256 of the binding cookie that came along. */
+  readonly binding: string | null;
   /** What was revoked, in no order. */
   readonly revocations: readonly { at: Rev; subject: Subject }[];
   readonly session: SessionState | null;
@@ -50,6 +53,7 @@ const token: fc.Arbitrary<SessionToken> = fc.record({
     { weight: 20, arbitrary: rev },
     { weight: 1, arbitrary: fc.constantFrom(null, oddRev) },
   ),
+  binding: mostly<string | null>('bound', null, '', 'otherwise'),
 });
 
 const session: fc.Arbitrary<SessionState> = fc.record({
@@ -83,7 +87,7 @@ const subject = fc.oneof(ownSubject, foreignSubject);
 const policy: fc.Arbitrary<Policy> = fc.record({
   id: fc.constantFrom('a', 'b', 'c'),
   name: fc.constant('policy'),
-  decision: mostly<Policy['decision']>('allow', 'deny'),
+  decision: mostly<Policy['decision']>('allow', 'deny', 'non_identity'),
   precedence: fc.integer({ min: 1, max: 3 }),
   include: fc.constantFrom<Policy['include']>(
     [{ everyone: {} }],
@@ -108,28 +112,23 @@ const scene: fc.Arbitrary<Scene> = fc.record({
   ),
   session: fc.option(session, { freq: 20 }),
   providers: mostly<string[]>(['p1', 'p2'], ['p2'], []),
-  application: fc.record({
-    id: fc.constant('wiki'),
-    aud: fc.constant('aud'),
-    name: fc.constant('Wiki'),
-    type: fc.constant('self_hosted'),
-    session_duration: fc.constant(null),
-    destinations: fc.constant([{ host: 'wiki.example', path: '' }]),
-    policies: fc.array(policy, { minLength: 1, maxLength: 3 }),
-    allowed_idps: mostly<string[]>([], ['p1'], ['p2']),
-    auto_redirect_to_identity: fc.constant(false),
-    http_only_cookie: fc.constant(true),
-    same_site_cookie: fc.constant(null),
-  }),
+  binding: mostly<string | null>('bound', null, '', 'elsewhere'),
+  application: fc
+    .record({
+      policies: fc.array(policy, { minLength: 1, maxLength: 3 }),
+      allowed_idps: mostly<string[]>([], ['p1'], ['p2']),
+      binding_cookie: fc.boolean(),
+    })
+    .map(applicationState),
 });
 
 test('whatever a token claims, it is admitted exactly if everything that it hangs on stands', () => {
   const seen = { allow: 0, sign_in: 0, deny: 0 };
   const property = fc.property(scene, (one) => {
-    const said = decide(destinationOf(one), one.token, one.now);
+    const said = decide(destinationOf(one), credentialOf(one), one.now);
     seen[said.verdict] += 1;
     assert.equal(said.verdict === 'allow', isAllowed(one), `${said.verdict}: ${said.reason}`);
-    if (said.verdict === 'allow') assert.deepEqual(said.session, one.session);
+    if (said.verdict === 'allow') assert.deepEqual(said.visitor, { kind: 'user', session: one.session });
   });
   fc.assert(property, { numRuns: 20_000 });
   for (const [verdict, times] of Object.entries(seen)) assert.ok(times > 200, `${verdict}: ${times}`);
@@ -145,10 +144,10 @@ test('a revocation after a token’s reading refuses it, whichever of its subjec
     fc.property(standing, ({ token: of, subject: revoked, earlier }) => {
       const before = earlier.map((one) => ({ at: { epoch: 1, position: 5 }, subject: one }));
       const stands = destinationOf({ ...rightScene, revocations: before });
-      assert.equal(decide(stands, of, NOW).verdict, 'allow');
+      assert.equal(decide(stands, credentialOf({ ...rightScene, token: of }), NOW).verdict, 'allow');
       const after = [...before, { at: { epoch: 1, position: 6 }, subject: revoked }, ...before];
       const ended = destinationOf({ ...rightScene, revocations: after });
-      assert.notEqual(decide(ended, of, NOW).verdict, 'allow');
+      assert.notEqual(decide(ended, credentialOf({ ...rightScene, token: of }), NOW).verdict, 'allow');
     }),
   );
 });
@@ -172,23 +171,14 @@ const right: SessionToken = {
   expiresAt: NOW + 1,
   rev: { epoch: 1, position: 5 },
   applicationRev: { epoch: 1, position: 5 },
-};
-
-const everyone: Policy = {
-  id: 'a',
-  name: 'everyone',
-  decision: 'allow',
-  precedence: 1,
-  include: [{ everyone: {} }],
-  exclude: [],
-  require: [],
-  session_duration: null,
+  binding: 'bound',
 };
 
 const rightScene: Scene = {
   now: NOW,
   head: { epoch: 1, position: 8, floor: 0 },
   token: right,
+  binding: 'bound',
   revocations: [],
   session: {
     nonce: 'n1',
@@ -201,20 +191,12 @@ const rightScene: Scene = {
     rev: [1, 5],
   },
   providers: ['p1'],
-  application: {
-    id: 'wiki',
-    aud: 'aud',
-    name: 'Wiki',
-    type: 'self_hosted',
-    session_duration: null,
-    destinations: [{ host: 'wiki.example', path: '' }],
-    policies: [everyone],
-    allowed_idps: [],
-    auto_redirect_to_identity: false,
-    http_only_cookie: true,
-    same_site_cookie: null,
-  },
+  application: applicationState({ binding_cookie: true }),
 };
+
+function credentialOf({ token: of, binding }: Scene): Credential {
+  return { kind: 'session', token: of, binding };
+}
 
 /** The gate's memory as it would be loaded at that moment. */
 function destinationOf({ head, revocations, session: known, providers, application }: Scene): Destination {
@@ -260,6 +242,8 @@ function isAllowed(scene: Scene): boolean {
     `session ${known.nonce}`,
     `provider ${known.provider_id}`,
   );
+  const { binding } = scene;
+  if (application.binding_cookie && !(binding && claims.binding === binding)) return false;
   if (!isWithin(claims.rev, head) || !outlives(claims.rev, lineage)) return false;
   const own = claims.applicationRev;
   if (!own || !isWithin(own, head) || !outlives(own, named('application wiki'))) return false;
@@ -295,8 +279,11 @@ function policyAllows(policies: readonly Policy[], email: string): boolean {
     JSON.stringify(rule) === JSON.stringify({ email: { email } }) ||
     JSON.stringify(rule) === JSON.stringify({ email_domain: { domain: email.split('@')[1] } });
   const applicable = policies.filter(
-    ({ include, exclude, require }) =>
-      include.some(matches) && !exclude.some(matches) && require.every(matches),
+    ({ decision, include, exclude, require }) =>
+      decision !== 'non_identity' &&
+      include.some(matches) &&
+      !exclude.some(matches) &&
+      require.every(matches),
   );
   return applicable.length > 0 && applicable.every(({ decision }) => decision === 'allow');
 }

@@ -1,8 +1,10 @@
+import { equalInConstantTime } from '../kernel/crypto.ts';
 import { evaluate } from '../policy/evaluate.ts';
+import type { Identity } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import { isCurrent, parseRev } from '../protocol/rev.ts';
-import type { ApplicationState, SessionState } from '../protocol/state.ts';
+import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
 import type { AccountState, Destination } from './state.ts';
 
 /** Why a request was admitted or not. A closed list: the log has it, the client never (design §5). */
@@ -13,7 +15,10 @@ export type Reason =
   | 'credential_invalid'
   | 'credential_expired'
   | 'credential_of_another_application'
+  | 'binding_mismatch'
   | 'session_unknown'
+  | 'service_token_unknown'
+  | 'service_token_expired'
   | 'revoked'
   | 'provider_not_allowed'
   | 'policy_deny'
@@ -23,9 +28,31 @@ export type Reason =
   | 'question_malformed'
   | 'scheme_mismatch';
 
+/** What a request proves itself with: a token whose signature is verified, or a service token's two parts. */
+export type Credential =
+  | {
+      readonly kind: 'session';
+      readonly token: SessionToken;
+      /** SHA-256 of the binding cookie that came along, if one did. */
+      readonly binding: string | null;
+    }
+  | {
+      readonly kind: 'service_token';
+      readonly clientId: string;
+      /** SHA-256 of the secret, in hex. */
+      readonly secretHash: string;
+    };
+
+/** Who was found behind a credential. */
+export type Visitor =
+  | { readonly kind: 'user'; readonly session: SessionState }
+  | { readonly kind: 'service'; readonly serviceToken: ServiceTokenState };
+
+export type Refusal = { readonly verdict: 'sign_in' | 'deny'; readonly reason: Reason };
+
 export type Verdict =
-  | { readonly verdict: 'allow'; readonly reason: 'policy_allow'; readonly session: SessionState }
-  | { readonly verdict: 'sign_in' | 'deny'; readonly reason: Reason };
+  | { readonly verdict: 'allow'; readonly reason: 'policy_allow'; readonly visitor: Visitor }
+  | Refusal;
 
 /** Subjects of a session's lineage: a revocation of any of them that is newer than its `rev` ends it. */
 export function lineageOf(accountId: string, session: SessionState): Subject[] {
@@ -60,24 +87,85 @@ export function standingSession(
 }
 
 /**
- * The verdict on a request with a verified token, from memory alone, in one turn: expiry, session,
- * revocations of its lineage and of the application, then the current policy (design §4.3, §4.11, §5).
+ * The verdict on a request with a credential, from memory alone, in one turn: who is behind it and whether that
+ * stands now, then the current policy (design §4.3, §4.4, §4.11, §5).
  */
-export function decide({ account, application }: Destination, token: SessionToken, now: number): Verdict {
+export function decide(destination: Destination, credential: Credential, now: number): Verdict {
+  const found =
+    credential.kind === 'session'
+      ? findPerson(destination, credential, now)
+      : findService(destination.account, credential, now);
+  if ('reason' in found) return { verdict: 'sign_in', reason: found.reason };
+  const judged = evaluate(destination.application.policies, identityOf(found.visitor));
+  if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason };
+  return { verdict: 'allow', reason: 'policy_allow', visitor: found.visitor };
+}
+
+type Found = { readonly visitor: Visitor } | { readonly reason: Reason };
+
+/** Expiry, session, revocations of its lineage and of the application, binding, provider. */
+function findPerson(
+  { account, application }: Destination,
+  { token, binding }: Extract<Credential, { kind: 'session' }>,
+  now: number,
+): Found {
   if (token.type !== 'app' || token.audience !== application.aud || !token.applicationRev) {
-    return { verdict: 'sign_in', reason: 'credential_of_another_application' };
+    return { reason: 'credential_of_another_application' };
   }
   const standing = standingSession(account, token, now);
-  if ('reason' in standing) return { verdict: 'sign_in', reason: standing.reason };
+  if ('reason' in standing) return standing;
   const subject: Subject = { type: 'application', id: application.id };
-  if (!account.revocations.stands(token.applicationRev, [subject]))
-    return { verdict: 'sign_in', reason: 'revoked' };
+  if (!account.revocations.stands(token.applicationRev, [subject])) return { reason: 'revoked' };
+  if (application.binding_cookie && !isBound(token, binding)) return { reason: 'binding_mismatch' };
   const { session } = standing;
-  if (!allowsProvider(application, session.provider_id))
-    return { verdict: 'sign_in', reason: 'provider_not_allowed' };
-  const judged = evaluate(application.policies, { email: session.email });
-  if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason };
-  return { verdict: 'allow', reason: 'policy_allow', session };
+  if (!allowsProvider(application, session.provider_id)) return { reason: 'provider_not_allowed' };
+  return { visitor: { kind: 'user', session } };
+}
+
+function isBound({ binding: bound }: SessionToken, sent: string | null): boolean {
+  return bound !== null && sent !== null && equalInConstantTime(bound, sent);
+}
+
+/** Positive state (design §4.4): whoever is not in the list of those that live is refused. */
+function findService(
+  { serviceTokens }: AccountState,
+  { clientId, secretHash }: Extract<Credential, { kind: 'service_token' }>,
+  now: number,
+): Found {
+  const serviceToken = serviceTokens.get(clientId);
+  if (!serviceToken || !hasSecret(serviceToken, secretHash, now)) return { reason: 'service_token_unknown' };
+  const { expires_at: end } = serviceToken;
+  if (end !== null && !(now < end)) return { reason: 'service_token_expired' };
+  return { visitor: { kind: 'service', serviceToken } };
+}
+
+function hasSecret(token: ServiceTokenState, secretHash: string, now: number): boolean {
+  const isCurrentOne = equalInConstantTime(token.secret_hash, secretHash);
+  const { previous } = token;
+  const isPrevious = previous !== null && equalInConstantTime(previous.secret_hash, secretHash);
+  return isCurrentOne || (isPrevious && now < previous.expires_at);
+}
+
+/** What policies are evaluated on. */
+export function identityOf(visitor: Visitor): Identity {
+  return visitor.kind === 'user'
+    ? { email: visitor.session.email }
+    : { serviceTokenId: visitor.serviceToken.id };
+}
+
+/**
+ * When what was admitted now has to be over by itself, in milliseconds since the epoch: expiry of the token, of
+ * the session, of the service token or of its former secret.
+ */
+export function endOf(credential: Credential, visitor: Visitor): number {
+  if (credential.kind === 'session' && visitor.kind === 'user') {
+    return Math.min(credential.token.expiresAt, visitor.session.expires_at);
+  }
+  if (credential.kind !== 'service_token' || visitor.kind !== 'service') return 0;
+  const { serviceToken: token } = visitor;
+  const isCurrentOne = equalInConstantTime(token.secret_hash, credential.secretHash);
+  const ends = [token.expires_at, isCurrentOne ? null : (token.previous?.expires_at ?? 0)];
+  return Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
 }
 
 /** Which providers may sign people in is asked again at every request, like the policy. */

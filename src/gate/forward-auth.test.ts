@@ -3,15 +3,14 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { admissionsOver, applicationState, type SlowParts } from '../../test/support/gate-parts.ts';
 import { parseCidr } from '../kernel/address.ts';
+import type { JsonObject } from '../kernel/json.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
-import {
-  createForwardAuth,
-  type Decision,
-  FORWARD_AUTH_PATH,
-  type ForwardAuthOptions,
-} from './forward-auth.ts';
+import type { ApplicationState } from '../protocol/state.ts';
+import type { Decision } from './decision.ts';
+import { createForwardAuth, FORWARD_AUTH_PATH, type ForwardAuthOptions } from './forward-auth.ts';
 import { createGateState } from './state.ts';
 
 /*
@@ -24,14 +23,16 @@ const fails = (): never => {
   throw fault;
 };
 
-for (const [name, broken] of Object.entries<Partial<ForwardAuthOptions>>({
+type Parts = Partial<ForwardAuthOptions & SlowParts>;
+
+for (const [name, broken] of Object.entries<Parts>({
   'the address of the client cannot be told': { addressOf: fails },
   'the memory cannot be read': { state: { ...createGateState(), route: fails } },
-  'a signature cannot be checked': { verifier: { verify: () => Promise.reject(fault) } },
-  'a signature cannot be checked, and that at once': { verifier: { verify: fails } },
+  'a signature cannot be checked': { verify: () => Promise.reject(fault) },
+  'a signature cannot be checked, and that at once': { verify: fails },
   'the clock stands still in an error': { clock: { now: fails } },
-  'no assertion can be signed': { assertions: { of: () => Promise.reject(fault) } },
-  'the assertion is nothing that a header can hold': { assertions: { of: async () => 'a\nb' } },
+  'no assertion can be signed': { sign: () => Promise.reject(fault) },
+  'the assertion is nothing that a header can hold': { sign: async () => 'a\nb' },
   'the decision cannot be written down': { onDecision: fails },
 })) {
   test(`when ${name}, nobody is admitted and the fault is told`, async () => {
@@ -43,7 +44,7 @@ for (const [name, broken] of Object.entries<Partial<ForwardAuthOptions>>({
 
 test('when the database is gone, whoever reads ahead of this gate is not admitted', async () => {
   const ahead = { ...token, rev: { epoch: 1, position: 99 } };
-  const broken = { verifier: { verify: async () => ahead }, catchUp: () => Promise.reject(fault) };
+  const broken = { verify: async () => ahead, catchUp: () => Promise.reject(fault) };
   const { faults, ...answer } = await ask(broken);
   assertUnavailable(answer);
   assert.deepEqual(faults, [fault]);
@@ -87,27 +88,26 @@ for (const [name, change] of Object.entries<FeedItem[]>({
     revoked({ type: 'application', id: 'wiki' }),
     { kind: 'application', id: 'wiki', state: null },
   ],
-  'the policy changes': [{ kind: 'application', id: 'wiki', state: { ...applicationState(), policies: [] } }],
+  'the policy changes': [{ kind: 'application', id: 'wiki', state: stateOf({ policies: [] }) }],
   'the path is given to another application': [
     {
       kind: 'application',
       id: 'blog',
-      state: {
-        ...applicationState(),
+      state: stateOf({
         id: 'blog',
         aud: 'blog',
-        destinations: [{ host: 'wiki.example', path: '/page' }],
-      },
+        destinations: [{ host: 'wiki.example', path: '/page', upstream: null }],
+      }),
     },
   ],
 })) {
   test(`when ${name} while the assertion is being signed, the request is refused`, async () => {
     const state = loadedState();
-    const of = async () => {
+    const sign = async () => {
       state.apply({ accountId: 'acme', at: { epoch: 1, position: 9 }, items: change });
       return 'assertion';
     };
-    const { decisions, ...answer } = await ask({ state, assertions: { of } }, '/page');
+    const { decisions, ...answer } = await ask({ state, sign }, '/page');
     assert.ok([401, 403].includes(answer.status), `${answer.status}`);
     assertNoIdentity(answer.headers);
     assert.deepEqual(
@@ -126,7 +126,7 @@ test('a request whose reading is ahead waits until the gate has caught up, and i
       at: { epoch: 1, position: 9 },
       items: [revoked({ type: 'user', id: 'ana' })],
     });
-  const { status, decisions } = await ask({ state, verifier: { verify: async () => ahead }, catchUp });
+  const { status, decisions } = await ask({ state, verify: async () => ahead, catchUp });
   assert.deepEqual([status, decisions[0]?.reason], [401, 'session_unknown']);
 });
 
@@ -156,25 +156,22 @@ const token: SessionToken = {
   expiresAt: 2000,
   rev: { epoch: 1, position: 5 },
   applicationRev: { epoch: 1, position: 5 },
+  binding: null,
 };
 
 /** One question about the application, with a good credential, to a gate that has these parts for its own. */
-async function ask(
-  parts: Partial<ForwardAuthOptions>,
-  uri = '/',
-): Promise<Told & { faults: unknown[]; decisions: Decision[] }> {
+async function ask(parts: Parts, uri = '/'): Promise<Told & { faults: unknown[]; decisions: Decision[] }> {
   const faults: unknown[] = [];
   const decisions: Decision[] = [];
+  const slow = { state: loadedState(), clock: { now: () => 1000 }, verify: async () => token, ...parts };
   const forwardAuth = createForwardAuth({
-    state: loadedState(),
-    verifier: { verify: async () => token },
-    assertions: { of: async () => 'assertion' },
-    clock: { now: () => 1000 },
+    state: slow.state,
+    clock: slow.clock,
+    admissions: admissionsOver(slow),
     scheme: 'http',
     trustedProxies: [parseCidr('127.0.0.1') ?? assert.fail()],
     secret: null,
     addressOf: () => '192.0.2.1',
-    catchUp: async () => {},
     edge: async () => ({ status: 302, headers: { location: '/' }, body: '' }),
     onDecision: (decision) => void decisions.push(decision),
     onFault: (error) => void faults.push(error),
@@ -219,27 +216,8 @@ function revoked(subject: Subject): FeedItem {
   return { kind: 'revocation', subject };
 }
 
-function applicationState() {
-  const everyone = {
-    id: 'a',
-    name: 'everyone',
-    decision: 'allow',
-    precedence: 1,
-    include: [{ everyone: {} }],
-  };
-  return {
-    id: 'wiki',
-    aud: 'aud',
-    name: 'Wiki',
-    type: 'self_hosted',
-    session_duration: null,
-    destinations: [{ host: 'wiki.example', path: '' }],
-    policies: [{ ...everyone, exclude: [], require: [], session_duration: null }],
-    allowed_idps: [],
-    auto_redirect_to_identity: false,
-    http_only_cookie: true,
-    same_site_cookie: null,
-  };
+function stateOf(parts: Partial<ApplicationState> = {}): JsonObject {
+  return applicationState(parts) as unknown as JsonObject;
 }
 
 function loadedState() {
@@ -262,7 +240,7 @@ function loadedState() {
     states: [
       { kind: 'organization', id: 'acme', state: organization },
       { kind: 'provider', id: 'p1', state: { id: 'p1', type: 'oidc', name: 'Provider' } },
-      { kind: 'application', id: 'wiki', state: applicationState() },
+      { kind: 'application', id: 'wiki', state: stateOf() },
       { kind: 'session', id: 'n1', state: session },
     ],
   });

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { normalisePath } from '../kernel/path.ts';
 import { type Cookies, comesFromElsewhere, readCookies, type Scheme } from '../protocol/cookies.ts';
+import type { SentServiceToken } from './credential.ts';
 import type { Reason } from './decide.ts';
 
 /** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
@@ -18,6 +19,10 @@ export interface Question {
   readonly crossSite: boolean;
   readonly cookies: Cookies;
   readonly accessToken: string | null;
+  /** The two headers of a service token, if either came. */
+  readonly serviceToken: SentServiceToken | null;
+  /** The value of a header, by its name in lower case, if it came exactly once. */
+  readonly header: (name: string) => string | null;
   /** The client's address, as the trusted proxies tell it. */
   readonly ip: string;
 }
@@ -25,6 +30,9 @@ export interface Question {
 export type Reading = { readonly question: Question } | { readonly reason: Reason };
 
 const LONGEST_TARGET = 8 * 1024;
+
+/** What could be a credential: of two, which was meant is not known. */
+const ONCE = ['cookie', 'cf-access-token', 'cf-access-client-id', 'cf-access-client-secret'];
 
 /**
  * Reads the question of the Caddy and Traefik family: X-Forwarded-{Method,Proto,Host,Uri}, each exactly once
@@ -37,7 +45,7 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
   const host = single(headers, 'x-forwarded-host');
   const target = single(headers, 'x-forwarded-uri');
   const isComplete = isMethod(method) && isScheme(scheme) && isHost(host) && isTarget(target);
-  if (!isComplete || repeats(headers, 'cookie') || repeats(headers, 'cf-access-token')) {
+  if (!isComplete || ONCE.some((name) => repeats(headers, name))) {
     return { reason: 'question_malformed' };
   }
   const normalised = normalisePath(target);
@@ -53,6 +61,8 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
       crossSite: comesFromElsewhere(single(headers, 'sec-fetch-site')),
       cookies: readCookies(single(headers, 'cookie') ?? ''),
       accessToken: single(headers, 'cf-access-token') ?? null,
+      serviceToken: sentServiceToken(headers),
+      header: (name) => single(headers, name) ?? null,
       ip,
     },
   };
@@ -74,6 +84,12 @@ function collectHeaders(raw: readonly string[]): Headers {
 function single(headers: Headers, name: string): string | undefined {
   const values = headers.get(name);
   return values?.length === 1 ? values[0] : undefined;
+}
+
+function sentServiceToken(headers: Headers): SentServiceToken | null {
+  const clientId = single(headers, 'cf-access-client-id') ?? null;
+  const secret = single(headers, 'cf-access-client-secret') ?? null;
+  return clientId === null && secret === null ? null : { clientId, secret };
 }
 
 function repeats(headers: Headers, name: string): boolean {

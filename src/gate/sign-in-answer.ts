@@ -1,21 +1,43 @@
 import { randomSecret, sha256 } from '../kernel/crypto.ts';
-import { browserCookie, cookieHeader, heldSecret, type Scheme } from '../protocol/cookies.ts';
-import { type Answer, unauthenticated } from './answers.ts';
+import { browserCookie, cookieHeader, heldSecret, type Scheme, SESSION_COOKIE } from '../protocol/cookies.ts';
+import type { Admission } from './admission.ts';
+import { type Answer, denied, unauthenticated } from './answers.ts';
 import type { Question } from './question.ts';
 import type { Destination } from './state.ts';
 
 const BROWSER_SECONDS = 24 * 60 * 60;
 
+/** What is said to whoever is not admitted; the reason is in the log alone. */
+export function refusalAnswer(
+  question: Question,
+  { verdict, reason, destination }: Exclude<Admission, { verdict: 'allow' }>,
+  { scheme, requestId }: { scheme: Scheme; requestId: string },
+): Answer {
+  if (verdict === 'sign_in' && destination) {
+    return signInAnswer(question, destination, { scheme, requestId });
+  }
+  if (destination?.application.service_auth_401 && isService(question)) {
+    return unauthenticated(question.host, requestId);
+  }
+  const signedIn = destination !== null && reason !== 'several_credentials';
+  return denied(question, { status: 403, requestId, signedIn });
+}
+
+function isService({ serviceToken, cookies }: Question): boolean {
+  return serviceToken !== null && !cookies.has(SESSION_COOKIE);
+}
+
 /**
  * What is said to whoever has to sign in: for a navigation a redirect to the team domain, with a cookie that
- * ties the way back to this browser; 401 for anything else.
+ * ties the way back to this browser; 401 for anything else, and for everybody where only service tokens count.
  */
-export function signInAnswer(
+function signInAnswer(
   question: Question,
   destination: Destination,
   { scheme, requestId }: { scheme: Scheme; requestId: string },
 ): Answer {
-  if (!question.navigation) return unauthenticated(question.host, requestId);
+  const isStrict = destination.application.strict_service_tokens;
+  if (!question.navigation || isStrict) return unauthenticated(question.host, requestId);
   const name = browserCookie(scheme);
   const browser = heldSecret(question.cookies, name) ?? randomSecret();
   const location = loginUrl(scheme, { question, destination, nonce: sha256(browser) });

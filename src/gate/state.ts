@@ -6,6 +6,7 @@ import type {
   KeyState,
   OrganizationState,
   ProviderState,
+  ServiceTokenState,
   SessionState,
 } from '../protocol/state.ts';
 
@@ -17,6 +18,8 @@ export interface AccountState {
   readonly applications: ReadonlyMap<string, ApplicationState>;
   readonly providers: ReadonlyMap<string, ProviderState>;
   readonly sessions: ReadonlyMap<string, SessionState>;
+  /** By client id, those that live. */
+  readonly serviceTokens: ReadonlyMap<string, ServiceTokenState>;
   readonly keys: ReadonlyMap<string, KeyState>;
 }
 
@@ -24,6 +27,8 @@ export interface AccountState {
 export interface Destination {
   readonly account: AccountState;
   readonly application: ApplicationState;
+  /** Origin of the server behind it, if the built-in proxy leads on. */
+  readonly upstream: string | null;
 }
 
 /** The memory from which a gate decides, and the calls that keep it current (removal/feed.ts). */
@@ -56,6 +61,8 @@ interface Writable {
   providers: Map<string, ProviderState>;
   sessions: Map<string, SessionState>;
   sessionsOfUser: Map<string, Set<string>>;
+  serviceTokens: Map<string, ServiceTokenState>;
+  clientIds: Map<string, string>;
   keys: Map<string, KeyState>;
 }
 
@@ -132,14 +139,16 @@ function emptyAccount(accountId: string, head: Head): Writable {
     providers: new Map(),
     sessions: new Map(),
     sessionsOfUser: new Map(),
+    serviceTokens: new Map(),
+    clientIds: new Map(),
     keys: new Map(),
   };
 }
 
 function addRoutes(hosts: Map<string, Entry[]>, account: Writable, application: ApplicationState): void {
-  for (const { host, path } of application.destinations) {
+  for (const { host, path, upstream } of application.destinations) {
     const entries = hosts.get(host) ?? [];
-    entries.push({ account, application, path });
+    entries.push({ account, application, path, upstream });
     hosts.set(host, entries);
   }
 }
@@ -169,6 +178,9 @@ function takeItem(account: Writable, item: FeedItem): void {
     case 'key':
       put(account.keys, item.id, item.state as KeyState | null);
       return;
+    case 'service_token':
+      putServiceToken(account, item.id, item.state as unknown as ServiceTokenState | null);
+      return;
     case 'session':
       if (item.state) keepSession(account, item.state as unknown as SessionState);
       else dropSession(account, item.id);
@@ -178,6 +190,15 @@ function takeItem(account: Writable, item: FeedItem): void {
 function put<T>(map: Map<string, T>, id: string, state: T | null): void {
   if (state === null) map.delete(id);
   else map.set(id, state);
+}
+
+function putServiceToken(account: Writable, id: string, token: ServiceTokenState | null): void {
+  const before = account.clientIds.get(id);
+  if (before !== undefined) account.serviceTokens.delete(before);
+  account.clientIds.delete(id);
+  if (!token) return;
+  account.clientIds.set(id, token.client_id);
+  account.serviceTokens.set(token.client_id, token);
 }
 
 function keepSession(account: Writable, session: SessionState): void {
@@ -198,6 +219,7 @@ function dropSession(account: Writable, nonce: string): void {
 /** The index already refuses what is revoked; here the memory of it is given back. */
 function forget(account: Writable, subject: Subject): void {
   if (subject.type === 'session') dropSession(account, subject.id);
+  if (subject.type === 'service_token') putServiceToken(account, subject.id, null);
   if (subject.type === 'user') {
     for (const nonce of [...(account.sessionsOfUser.get(subject.id) ?? [])]) dropSession(account, nonce);
   }

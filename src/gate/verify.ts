@@ -14,6 +14,8 @@ const LONGEST_TOKEN = 8 * 1024;
  * expired or been revoked is never remembered; the caller asks that every time.
  */
 export interface TokenVerifier {
+  /** The token, if it was found to be well signed before and its key is still published; else null. */
+  recall(token: string, account: AccountState): SessionToken | null;
   verify(token: string, account: AccountState): Promise<SessionToken | null>;
 }
 
@@ -41,13 +43,18 @@ export function createTokenVerifier(options: { scheme: 'http' | 'https' }): Toke
     cache.set(hash, entry);
   };
 
+  const recall = (hash: string, account: AccountState) => {
+    const known = cache.get(hash);
+    return known?.accountId === account.accountId && account.keys.has(known.kid) ? known.token : null;
+  };
+
   return {
+    recall: (token, account) => (token.length > LONGEST_TOKEN ? null : recall(sha256(token), account)),
     verify: async (token, account) => {
       if (token.length > LONGEST_TOKEN) return null;
       const hash = sha256(token);
-      const known = cache.get(hash);
-      if (known)
-        return known.accountId === account.accountId && account.keys.has(known.kid) ? known.token : null;
+      const known = recall(hash, account);
+      if (known) return known;
       const kid = kidOf(token);
       const key = kid === null ? undefined : account.keys.get(kid);
       if (key?.purpose !== 'session' || !account.organization) return null;

@@ -51,7 +51,11 @@ function optionsWith(some: Partial<HttpOptions>): HttpOptions & { faults: unknow
     rateLimit: null,
     publicUrl: 'http://127.0.0.1:1',
     addressOf: () => '192.0.2.1',
-    intercept: () => false,
+    intercept: {
+      request: () => false,
+      wantsUpgrade: () => false,
+      upgrade: (_request, socket) => socket.destroy(),
+    },
     pages: async () => {},
     onAnswer: () => {},
     onFault: (error) => void faults.push(error),

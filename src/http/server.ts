@@ -25,6 +25,16 @@ const BODY_LIMIT = 1024 * 1024;
 const TARGET_LIMIT = 8 * 1024;
 const HEADER_LIMIT = 32 * 1024;
 
+/** Whoever is asked about a request before anything else: forward-auth, and the hosts of applications. */
+export interface Intercept {
+  /** True when it has taken the request. */
+  request(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Whether a request that asks for another protocol is its own; any other is answered as if it had not asked. */
+  wantsUpgrade(request: IncomingMessage): boolean;
+  /** Takes a request for which `wantsUpgrade` was true. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+}
+
 /** What the log is told of one answered request: no query, no header, no body. */
 export interface AccessLine {
   readonly requestId: string;
@@ -42,8 +52,7 @@ export interface HttpOptions {
   readonly publicUrl: string;
   /** The client's address, by the trusted proxies alone. */
   readonly addressOf: (request: IncomingMessage) => string;
-  /** Asked before anything else: true when it has taken the request (forward-auth, application hosts). */
-  readonly intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
+  readonly intercept: Intercept;
   /** Adds the routes that are not the API's: health, sign-in pages. `limits` count by what the routes name. */
   readonly pages: (app: FastifyInstance, limits: Limits) => Promise<void>;
   readonly onAnswer: (line: AccessLine) => void;
@@ -53,6 +62,7 @@ export interface HttpOptions {
 /** The HTTP server: the v4 API under /client/v4, and the pages beside it. Not yet listening. */
 export async function createHttp(options: HttpOptions): Promise<FastifyInstance> {
   const documentation = `${options.publicUrl}/portcullis/errors`;
+  const { intercept } = options;
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
     genReqId: newRequestId,
@@ -62,10 +72,18 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
     clientErrorHandler: (error, socket) => refuseOnSocket(error, socket as Socket, documentation),
     serverFactory: (handler) => {
       const listener = (request: IncomingMessage, response: ServerResponse) => {
-        if (!options.intercept(request, response)) handler(request, response);
+        if (!intercept.request(request, response)) handler(request, response);
       };
       // What Node itself says to a missing Host or an odd Expect has no body, and so no envelope.
-      const server = createServer({ maxHeaderSize: HEADER_LIMIT, requireHostHeader: false }, listener);
+      const server = createServer(
+        {
+          maxHeaderSize: HEADER_LIMIT,
+          requireHostHeader: false,
+          shouldUpgradeCallback: (request) => intercept.wantsUpgrade(request),
+        },
+        listener,
+      );
+      server.on('upgrade', (request, socket, head) => intercept.upgrade(request, socket as Socket, head));
       return server.on('checkExpectation', listener);
     },
   });

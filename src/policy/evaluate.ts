@@ -12,19 +12,21 @@ export interface Evaluation {
 }
 
 /**
- * Decides for an identity. A policy applies if one of its include rules matches, none of its exclude rules,
- * and all of its require rules. Any applicable deny outweighs every allow, wherever it stands; of several
- * that agree, the one of lowest precedence is named, and among equals the one of lowest id. Without an
- * applicable policy the answer is deny. Pure and total; the order of the policies does not matter.
+ * Decides for an identity. A policy applies if it is meant for such an identity, one of its include rules
+ * matches, none of its exclude rules, and all of its require rules. Any applicable deny outweighs everything
+ * that admits, wherever it stands; of several that agree, the one of lowest precedence is named, and among
+ * equals the one of lowest id. Without an applicable policy the answer is deny. Pure and total; the order of
+ * the policies does not matter.
  */
 export function evaluate(policies: readonly Policy[], identity: Identity): Evaluation {
-  const subject: Subject = { email: identity.email, domain: emailDomain(identity.email) };
+  const subject = toSubject(identity);
   let chosen: Policy | null = null;
   for (const policy of policies) {
+    if (policy.decision === subject.notFor) continue;
     if (outweighs(policy, chosen) && applies(policy, subject)) chosen = policy;
   }
   if (chosen === null) return NO_POLICY;
-  if (chosen.decision !== 'allow') {
+  if (!admits(chosen)) {
     return { verdict: 'deny', reason: 'policy_deny', policy: chosen.id, sessionDuration: null };
   }
   return {
@@ -43,15 +45,29 @@ const NO_POLICY: Evaluation = {
 };
 
 interface Subject {
-  readonly email: string;
-  readonly domain: string;
+  readonly email: string | null;
+  readonly domain: string | null;
+  readonly serviceTokenId: string | null;
+  /** The decision that admits the other kind of identity, and says nothing of this one. */
+  readonly notFor: 'allow' | 'non_identity';
 }
 
-/** Anything but an allow weighs as a deny. */
+function toSubject(identity: Identity): Subject {
+  if ('serviceTokenId' in identity) {
+    return { email: null, domain: null, serviceTokenId: identity.serviceTokenId, notFor: 'allow' };
+  }
+  const { email } = identity;
+  return { email, domain: emailDomain(email), serviceTokenId: null, notFor: 'non_identity' };
+}
+
+/** Anything else weighs as a deny. */
+function admits({ decision }: Policy): boolean {
+  return decision === 'allow' || decision === 'non_identity';
+}
+
 function outweighs(policy: Policy, chosen: Policy | null): boolean {
   if (chosen === null) return true;
-  const isAllow = policy.decision === 'allow';
-  if (isAllow !== (chosen.decision === 'allow')) return !isAllow;
+  if (admits(policy) !== admits(chosen)) return !admits(policy);
   if (policy.precedence !== chosen.precedence) return policy.precedence < chosen.precedence;
   return policy.id < chosen.id;
 }
@@ -73,5 +89,7 @@ function matchesAll(rules: readonly Rule[], subject: Subject): boolean {
 function matches(rule: Rule, subject: Subject): boolean {
   if ('email' in rule) return rule.email.email === subject.email;
   if ('email_domain' in rule) return rule.email_domain.domain === subject.domain;
+  if ('service_token' in rule) return rule.service_token.token_id === subject.serviceTokenId;
+  if ('any_valid_service_token' in rule) return subject.serviceTokenId !== null;
   return 'everyone' in rule;
 }

@@ -8,13 +8,16 @@ import { below, collect, isObject, misread, own, type Parsed, parsed, quote } fr
 export type Rule =
   | { readonly everyone: Readonly<Record<string, never>> }
   | { readonly email: { readonly email: string } }
-  | { readonly email_domain: { readonly domain: string } };
+  | { readonly email_domain: { readonly domain: string } }
+  | { readonly service_token: { readonly token_id: string } }
+  | { readonly any_valid_service_token: Readonly<Record<string, never>> };
 
 /** An Access policy: whom it concerns, and what it decides for them. */
 export interface Policy {
   readonly id: string;
   readonly name: string;
-  readonly decision: 'allow' | 'deny';
+  /** `allow` is for people, `non_identity` for service tokens, `deny` for both. */
+  readonly decision: 'allow' | 'deny' | 'non_identity';
   /** Lower goes first. */
   readonly precedence: number;
   readonly include: readonly Rule[];
@@ -24,10 +27,16 @@ export interface Policy {
   readonly session_duration: string | null;
 }
 
-/** What is known of a person when a policy is evaluated. */
-export interface Identity {
+/** What is known of whoever asks when a policy is evaluated: a person, or a service token that is valid. */
+export type Identity = PersonIdentity | ServiceIdentity;
+
+export interface PersonIdentity {
   /** A key of `normaliseEmail`. */
   readonly email: string;
+}
+
+export interface ServiceIdentity {
+  readonly serviceTokenId: string;
 }
 
 /** Cloudflare's limit of rules in one list (reference §3.4). */

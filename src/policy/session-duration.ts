@@ -3,7 +3,7 @@ import { parseDuration } from '../kernel/duration.ts';
 import type { Problem } from '../kernel/result.ts';
 
 /** A month: no session lasts longer, whoever sets it (reference §4.3). */
-const LONGEST = 31 * DAY;
+export const LONGEST_SESSION = 31 * DAY;
 
 /** What an organization may set for the global session. */
 export const SHORTEST_GLOBAL_SESSION = 15 * MINUTE;
@@ -17,6 +17,6 @@ export const SHORTEST_SESSION = MINUTE;
 /** What is wrong with a session duration in Go's notation; nothing if it is one from `shortest` to a month. */
 export function sessionDurationProblems(text: string, pointer: string, shortest: number): Problem[] {
   const milliseconds = parseDuration(text);
-  if (milliseconds !== null && milliseconds >= shortest && milliseconds <= LONGEST) return [];
+  if (milliseconds !== null && milliseconds >= shortest && milliseconds <= LONGEST_SESSION) return [];
   return [{ pointer, message: `must be a duration from ${shortest / MINUTE}m to 744h, such as 30m or 24h` }];
 }

@@ -25,6 +25,8 @@ export interface TokenClaims {
   readonly rev: RevClaim;
   /** The application's own reading, in application tokens. */
   readonly app_rev?: RevClaim;
+  /** SHA-256 of the value of `CF_Binding`, where the application binds its tokens to the browser. */
+  readonly binding?: string;
 }
 
 /** A verified token, ready to be judged. */
@@ -37,6 +39,8 @@ export interface SessionToken {
   readonly expiresAt: number;
   readonly rev: Rev;
   readonly applicationRev: Rev | null;
+  /** SHA-256 of the cookie that has to come along; null if it was issued without one. */
+  readonly binding: string | null;
 }
 
 /**
@@ -60,6 +64,7 @@ export function readClaims(payload: Record<string, unknown>): SessionToken | nul
     expiresAt: (exp as number) * 1000,
     rev,
     applicationRev,
+    binding: isText(payload.binding) ? payload.binding : null,
   };
 }
 

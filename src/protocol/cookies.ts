@@ -1,6 +1,9 @@
 /** The session token: on the team domain the global one, on an application's host that application's. */
 export const SESSION_COOKIE = 'CF_Authorization';
 
+/** On the host of an application that asks for it: without this cookie its token is worth nothing (reference §5). */
+export const BINDING_COOKIE = 'CF_Binding';
+
 export type Scheme = 'http' | 'https';
 
 /** On an application's host: the secret that ties the way back from sign-in to the browser that asked. */

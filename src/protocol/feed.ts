@@ -24,8 +24,13 @@ export function identitySubject(identity: { provider_id: string; issuer: string;
   return { type: 'identity', id: JSON.stringify([identity.provider_id, identity.issuer, identity.subject]) };
 }
 
+/** A subject as one text, by which it is found. */
+export function subjectKey({ type, id }: Subject): string {
+  return `${type}:${id}`;
+}
+
 /** What a gate must know besides revocations: the newest state of an object, or that it is gone. */
-export type StateKind = 'organization' | 'application' | 'provider' | 'session' | 'key';
+export type StateKind = 'organization' | 'application' | 'provider' | 'session' | 'service_token' | 'key';
 
 /** What an act adds to the feed. All entries of one transaction share one position and are applied whole. */
 export type FeedItem =

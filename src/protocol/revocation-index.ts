@@ -1,4 +1,4 @@
-import type { Subject } from './feed.ts';
+import { type Subject, subjectKey } from './feed.ts';
 import { type Head, isCurrent, isRev, type Rev, survives } from './rev.ts';
 
 /**
@@ -35,7 +35,7 @@ export function createRevocationIndex(start: Head): RevocationIndex {
     apply(at, subjects) {
       refuseOdd(at);
       for (const subject of subjects) {
-        const key = keyOf(subject);
+        const key = subjectKey(subject);
         const known = newest.get(key);
         if (!known || known.epoch < at.epoch || (known.epoch === at.epoch && known.position < at.position)) {
           newest.set(key, at);
@@ -45,15 +45,11 @@ export function createRevocationIndex(start: Head): RevocationIndex {
     },
     advance,
     stands: (rev, subjects) =>
-      isCurrent(rev, head) && subjects.every((subject) => survives(rev, newest.get(keyOf(subject)))),
+      isCurrent(rev, head) && subjects.every((subject) => survives(rev, newest.get(subjectKey(subject)))),
   };
 }
 
 /** Compared with anything, an odd position is never the newer one: the revocation would be lost in silence. */
 function refuseOdd(at: Rev): void {
   if (!isRev(at)) throw new TypeError('a feed entry without a position');
-}
-
-function keyOf(subject: Subject): string {
-  return `${subject.type}:${subject.id}`;
 }

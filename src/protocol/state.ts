@@ -18,14 +18,44 @@ export interface ApplicationState {
   readonly name: string;
   readonly type: string;
   readonly session_duration: number | null;
-  /** Host in lower case with port if given; path without trailing slash, '' for the whole host. */
-  readonly destinations: readonly { readonly host: string; readonly path: string }[];
+  readonly destinations: readonly DestinationState[];
   readonly policies: readonly Policy[];
   /** Providers that may sign people in; empty for all. */
   readonly allowed_idps: readonly string[];
   readonly auto_redirect_to_identity: boolean;
   readonly http_only_cookie: boolean;
   readonly same_site_cookie: 'none' | 'lax' | 'strict' | null;
+  /** Whether a token counts only together with the cookie `CF_Binding` that came with it. */
+  readonly binding_cookie: boolean;
+  /** A header, in lower case, in which a service token may come as one JSON object; null: in none. */
+  readonly service_token_header: string | null;
+  /** Nobody is ever sent to sign in: 401 for whoever is not known, 403 for whoever may not. */
+  readonly strict_service_tokens: boolean;
+  /** A service token that may not is told 401 and not 403. */
+  readonly service_auth_401: boolean;
+}
+
+/** A part of a host that belongs to an application, and the server behind it. */
+export interface DestinationState {
+  /** In lower case, with the port if given. */
+  readonly host: string;
+  /** Without a slash at its end; '' for the whole host. */
+  readonly path: string;
+  /** Origin, as `http://127.0.0.1:3000`; null where only a foreign proxy leads on, by forward-auth. */
+  readonly upstream: string | null;
+}
+
+/** A service token that lives: enabled and not deleted. Times are milliseconds since the epoch. */
+export interface ServiceTokenState {
+  readonly id: string;
+  readonly client_id: string;
+  readonly name: string;
+  /** SHA-256 of the secret, in hex. */
+  readonly secret_hash: string;
+  /** The secret before the last rotation, for as long as it is still accepted. */
+  readonly previous: { readonly secret_hash: string; readonly expires_at: number } | null;
+  /** null: it has no end. */
+  readonly expires_at: number | null;
 }
 
 export interface ProviderState {
@@ -50,5 +80,10 @@ export interface SessionState {
 export interface KeyState {
   readonly kid: string;
   readonly purpose: 'session' | 'gate';
+  /**
+   * `next` is published and does not sign yet, `current` signs, `former` signs no more; what is signed by any of
+   * them is verified with it.
+   */
+  readonly stage: 'next' | 'current' | 'former';
   readonly jwk: { readonly kty: string; readonly n: string; readonly e: string };
 }

@@ -1,11 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Signer } from '../access/keys/keys.ts';
 import type { Config } from '../config.ts';
+import { type AdmissionOptions, createAdmissions } from '../gate/admission.ts';
 import { createAssertions } from '../gate/assertions.ts';
 import { standingSession } from '../gate/decide.ts';
-import { createForwardAuth, type Decision, type ForwardAuthOptions } from '../gate/forward-auth.ts';
+import type { Decision } from '../gate/decision.ts';
+import { createForwardAuth, type ForwardAuthOptions } from '../gate/forward-auth.ts';
 import type { AccountState, GateState } from '../gate/state.ts';
 import type { TokenVerifier } from '../gate/verify.ts';
+import type { Intercept } from '../http/server.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Directory, Team } from '../sign-in/directory.ts';
 import { createEdge } from '../sign-in/edge.ts';
@@ -61,28 +63,36 @@ export function createGateEdge(
 
 /** The gate's HTTP side: forward-auth, and hosts of applications, which never reach anything else of ours. */
 export function createIntercept(
-  options: Pick<
-    ForwardAuthOptions,
-    'state' | 'verifier' | 'clock' | 'catchUp' | 'edge' | 'onFault' | 'addressOf'
-  > & {
-    config: Config;
-    signer: Signer;
-    onDecision: (decision: Decision) => void;
-  },
-) {
+  options: Pick<ForwardAuthOptions, 'edge' | 'onFault' | 'addressOf'> &
+    Omit<AdmissionOptions, 'assertions'> & {
+      config: Config;
+      signer: Signer;
+      onDecision: (decision: Decision) => void;
+    },
+): Intercept {
   const { config, state, signer } = options;
   const { scheme } = config;
+  const assertions = createAssertions((accountId, claims) => signer.signAssertion(accountId, claims), {
+    scheme,
+  });
+  const admissions = createAdmissions({ ...options, assertions });
   const forwardAuth = createForwardAuth({
     ...options,
     scheme,
-    assertions: createAssertions((accountId, claims) => signer.signAssertion(accountId, claims), { scheme }),
+    admissions,
     trustedProxies: config.trustedProxies,
     secret: config.forwardAuthSecret,
   });
-  return (request: IncomingMessage, response: ServerResponse): boolean => {
-    if (forwardAuth(request, response)) return true;
-    if (!state.isApplicationHost(request.headers.host?.toLowerCase() ?? '')) return false;
-    response.writeHead(404, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end('Not found\n');
-    return true;
+  return {
+    request: (request, response) => {
+      if (forwardAuth(request, response)) return true;
+      if (!state.isApplicationHost(request.headers.host?.toLowerCase() ?? '')) return false;
+      response
+        .writeHead(404, { 'content-type': 'text/plain', 'cache-control': 'no-store' })
+        .end('Not found\n');
+      return true;
+    },
+    wantsUpgrade: () => false,
+    upgrade: (_request, socket) => socket.destroy(),
   };
 }

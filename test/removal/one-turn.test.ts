@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
-import { createForwardAuth, type Decision, FORWARD_AUTH_PATH } from '../../src/gate/forward-auth.ts';
+import type { Decision } from '../../src/gate/decision.ts';
+import { createForwardAuth, FORWARD_AUTH_PATH } from '../../src/gate/forward-auth.ts';
 import { parseCidr } from '../../src/kernel/address.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
+import { admissionsOver } from '../support/gate-parts.ts';
 import { databases } from '../support/postgres.ts';
 import { person } from './steps.ts';
 import { createWorld, HOST, type World } from './world.ts';
@@ -40,24 +42,24 @@ async function serveGate(world: World, token: SessionToken, slow: Slow) {
   assert.ok(trusted);
   const forwardAuth = createForwardAuth({
     state: world.state,
-    verifier: {
+    admissions: admissionsOver({
+      state: world.state,
+      clock: world.clock,
       verify: async () => {
         await pause('signature');
         return token;
       },
-    },
-    assertions: {
-      of: async () => {
+      sign: async () => {
         await pause('assertion');
         return 'assertion';
       },
-    },
+      catchUp: (accountId) => world.control.feed.catchUp(accountId),
+    }),
     clock: world.clock,
     scheme: 'http',
     trustedProxies: [trusted],
     secret: null,
     addressOf: () => '127.0.0.1',
-    catchUp: (accountId) => world.control.feed.catchUp(accountId),
     edge: async () => ({ status: 404, headers: {}, body: '' }),
     onDecision: (decision) => {
       decisions.push(decision);

@@ -17,6 +17,7 @@ import { createFeed, type StateSource } from '../../src/removal/feed.ts';
 import { sessionClaims } from '../../src/sign-in/hand-off.ts';
 import { sessionStates } from '../../src/sign-in/lineage.ts';
 import type { SessionLineage } from '../../src/sign-in/store.ts';
+import { applicationState } from '../support/gate-parts.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import {
   createSteps,
@@ -130,33 +131,18 @@ export const HOST = 'app.example.com';
 /** The verdict on a request to the application, as forward-auth comes to it. */
 export function askGate(state: GateState, token: SessionToken, now: number): Verdict {
   const destination = state.route(HOST, '/');
-  return destination ? decide(destination, token, now) : { verdict: 'deny', reason: 'application_unknown' };
+  return destination
+    ? decide(destination, { kind: 'session', token, binding: null }, now)
+    : { verdict: 'deny', reason: 'application_unknown' };
 }
 
 function newApplication(): ApplicationState {
-  const everyone = {
-    id: newUuid(),
-    name: 'everyone',
-    decision: 'allow' as const,
-    precedence: 1,
-    include: [{ everyone: {} }],
-    exclude: [],
-    require: [],
-    session_duration: null,
-  };
-  return {
+  return applicationState({
     id: newUuid(),
     aud: newAudienceTag(),
     name: 'wiki',
-    type: 'self_hosted',
-    session_duration: null,
-    destinations: [{ host: HOST, path: '' }],
-    policies: [everyone],
-    allowed_idps: [],
-    auto_redirect_to_identity: false,
-    http_only_cookie: true,
-    same_site_cookie: null,
-  };
+    destinations: [{ host: HOST, path: '', upstream: null }],
+  });
 }
 
 async function insertFixtures(

@@ -37,7 +37,7 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   removal: ['kernel', 'database', 'protocol', 'audit'],
   gate: ['kernel', 'policy', 'protocol'],
   // What the process is made of besides slices: files, ports, metrics, and the gate wired to sign-in.
-  server: ['config.ts', 'kernel', 'database', 'gate', ...SLICES],
+  server: ['config.ts', 'kernel', 'database', 'http', 'gate', ...SLICES],
 };
 
 const SHARED = ['kernel', 'database', 'policy', 'protocol', 'removal', 'audit'];

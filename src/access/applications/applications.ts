@@ -162,12 +162,16 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
     name: row.name,
     type: row.type,
     session_duration: row.session_duration === null ? null : parseDuration(row.session_duration),
-    destinations: destinations.map(({ host, path }) => ({ host, path })),
+    destinations: destinations.map(({ host, path }) => ({ host, path, upstream: null })),
     policies: policies.map(toGatePolicy),
     allowed_idps: settings.allowed_idps,
     auto_redirect_to_identity: settings.auto_redirect_to_identity,
     http_only_cookie: settings.http_only_cookie_attribute,
     same_site_cookie: settings.same_site_cookie_attribute,
+    binding_cookie: false,
+    service_token_header: null,
+    strict_service_tokens: false,
+    service_auth_401: false,
   };
   return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }

@@ -1,0 +1,153 @@
+import type { Clock } from '../kernel/clock.ts';
+import type { Assertions } from './assertions.ts';
+import { type Presented, presentedCredential } from './credential.ts';
+import { type Credential, decide, endOf, type Refusal, readsAhead, type Visitor } from './decide.ts';
+import type { Question } from './question.ts';
+import type { Destination, GateState } from './state.ts';
+import type { TokenVerifier } from './verify.ts';
+
+/** An allow, with all that whoever carries it out needs. */
+export interface Admitted {
+  readonly verdict: 'allow';
+  readonly reason: 'policy_allow';
+  readonly destination: Destination;
+  readonly credential: Credential;
+  readonly visitor: Visitor;
+  /** `Cf-Access-Jwt-Assertion` for the application. */
+  readonly assertion: string;
+  /** When it is over by itself, in milliseconds since the epoch. */
+  readonly endsAt: number;
+}
+
+/** The gate's word on one question; `destination` is null where the question leads to no application. */
+export type Admission = Admitted | (Refusal & { readonly destination: Destination | null });
+
+export interface AdmissionOptions {
+  readonly state: GateState;
+  readonly verifier: TokenVerifier;
+  readonly assertions: Assertions;
+  readonly clock: Clock;
+  /** Resolves when everything committed for the account is in force in `state`. */
+  readonly catchUp: (accountId: string) => Promise<void>;
+}
+
+/** Answers a question. */
+export interface Admissions {
+  /**
+   * Calls `act` with the admission in the very turn in which it was decided, so that what `act` does at once
+   * (register the exchange, send its first byte) cannot be overtaken by a removal (schedule 12). Returns a
+   * promise only if something had to be fetched first; it rejects if that failed, or if `act` threw.
+   */
+  judge(question: Question, act: (admission: Admission) => void): void | Promise<void>;
+  /** The same question again for something still open, from memory alone, in this turn. */
+  stillAdmits(question: Question, admitted: Admitted): boolean;
+}
+
+/** How often a question is taken up again before it is given up: each time something that took time is there. */
+const MOST_ATTEMPTS = 6;
+
+/** What was learnt for this question so far, beside what verifier and assertions remember. */
+interface Learnt {
+  isForged: boolean;
+  isCaughtUp: boolean;
+}
+
+/**
+ * Decides from memory; what is missing (a signature checked, the feed, an assertion) is fetched, and then
+ * everything is asked anew. So no answer rests on what was true before an await.
+ */
+export function createAdmissions(options: AdmissionOptions): Admissions {
+  const attempt = (question: Question, learnt: Learnt) => decideNow(options, question, learnt);
+
+  const again = async (
+    question: Question,
+    act: (admission: Admission) => void,
+    { learnt, missing }: { learnt: Learnt; missing: () => Promise<void> },
+  ) => {
+    let fetch = missing;
+    for (let round = 1; round < MOST_ATTEMPTS; round++) {
+      await fetch();
+      const next = attempt(question, learnt);
+      if (typeof next !== 'function') return act(next);
+      fetch = next;
+    }
+    throw new Error('what a decision needs was gone again each time it was fetched');
+  };
+
+  return {
+    judge: (question, act) => {
+      const learnt = { isForged: false, isCaughtUp: false };
+      const first = attempt(question, learnt);
+      if (typeof first !== 'function') return act(first);
+      return again(question, act, { learnt, missing: first });
+    },
+    stillAdmits: ({ host, path }, { destination, credential }) => {
+      const now = options.state.route(host, path);
+      if (now?.application.id !== destination.application.id) return false;
+      return decide(now, credential, options.clock.now()).verdict === 'allow';
+    },
+  };
+}
+
+/** The admission, or what has to be fetched before there can be one. */
+function decideNow(
+  options: AdmissionOptions,
+  question: Question,
+  learnt: Learnt,
+): Admission | (() => Promise<void>) {
+  const destination = options.state.route(question.host, question.path);
+  if (!destination) return { verdict: 'deny', reason: 'application_unknown', destination: null };
+  const presented = presentedCredential(question, destination.application);
+  if ('verdict' in presented) return { ...presented, destination };
+  const credential = verified(options, destination, presented);
+  if (!credential) {
+    if (learnt.isForged) return { verdict: 'sign_in', reason: 'credential_invalid', destination };
+    return async () => verify(options, destination, presented, learnt);
+  }
+  if (isAhead(destination, credential) && !learnt.isCaughtUp) {
+    return async () => {
+      await options.catchUp(destination.account.accountId);
+      learnt.isCaughtUp = true;
+    };
+  }
+  return conclude(options, destination, credential);
+}
+
+function conclude(
+  { assertions, clock }: AdmissionOptions,
+  destination: Destination,
+  credential: Credential,
+): Admission | (() => Promise<void>) {
+  const now = clock.now();
+  const verdict = decide(destination, credential, now);
+  if (verdict.verdict !== 'allow') return { ...verdict, destination };
+  const { visitor } = verdict;
+  const told = { destination, visitor, credential, now };
+  const assertion = assertions.recall(told);
+  if (assertion === null) return async () => assertions.make(told);
+  return { ...verdict, destination, credential, assertion, endsAt: endOf(credential, visitor) };
+}
+
+/** The credential, if nothing is left to be checked that takes time; null for a token not seen before. */
+function verified(
+  { verifier }: AdmissionOptions,
+  { account }: Destination,
+  presented: Presented,
+): Credential | null {
+  if (presented.kind === 'service_token') return presented;
+  const token = verifier.recall(presented.token, account);
+  return token ? { kind: 'session', token, binding: presented.binding } : null;
+}
+
+async function verify(
+  { verifier }: AdmissionOptions,
+  { account }: Destination,
+  presented: Presented,
+  learnt: Learnt,
+): Promise<void> {
+  if (presented.kind === 'token') learnt.isForged = !(await verifier.verify(presented.token, account));
+}
+
+function isAhead({ account }: Destination, credential: Credential): boolean {
+  return credential.kind === 'session' && readsAhead(account, credential.token);
+}

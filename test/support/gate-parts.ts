@@ -1,0 +1,83 @@
+import type { Admissions } from '../../src/gate/admission.ts';
+import { createAdmissions } from '../../src/gate/admission.ts';
+import type { Assertions } from '../../src/gate/assertions.ts';
+import type { GateState } from '../../src/gate/state.ts';
+import type { TokenVerifier } from '../../src/gate/verify.ts';
+import type { Clock } from '../../src/kernel/clock.ts';
+import type { SessionToken } from '../../src/protocol/claims.ts';
+import type { ApplicationState } from '../../src/protocol/state.ts';
+
+/** What a gate asks that takes time, each in the hand of a test. */
+export interface SlowParts {
+  readonly state: GateState;
+  readonly clock: Clock;
+  /** Checks the signature of whatever token. */
+  readonly verify?: () => Promise<SessionToken | null>;
+  /** Signs an assertion. */
+  readonly sign?: () => Promise<string>;
+  readonly catchUp?: (accountId: string) => Promise<void>;
+}
+
+/** Admissions over these parts, which remember what they were told as the real ones do. */
+export function admissionsOver({ state, clock, verify, sign, catchUp }: SlowParts): Admissions {
+  return createAdmissions({
+    state,
+    clock,
+    verifier: verifierOver(verify ?? (async () => null)),
+    assertions: assertionsOver(sign ?? (async () => 'assertion')),
+    catchUp: catchUp ?? (async () => {}),
+  });
+}
+
+function verifierOver(verify: () => Promise<SessionToken | null>): TokenVerifier {
+  let known: SessionToken | null = null;
+  return {
+    recall: () => known,
+    verify: async () => {
+      known = await verify();
+      return known;
+    },
+  };
+}
+
+function assertionsOver(sign: () => Promise<string>): Assertions {
+  let known: string | null = null;
+  return {
+    recall: () => known,
+    make: async () => {
+      known = await sign();
+    },
+  };
+}
+
+/** An application on the whole of wiki.example that everyone may use. */
+export function applicationState(parts: Partial<ApplicationState> = {}): ApplicationState {
+  const everyone = {
+    id: 'a',
+    name: 'everyone',
+    decision: 'allow' as const,
+    precedence: 1,
+    include: [{ everyone: {} }],
+    exclude: [],
+    require: [],
+    session_duration: null,
+  };
+  return {
+    id: 'wiki',
+    aud: 'aud',
+    name: 'Wiki',
+    type: 'self_hosted',
+    session_duration: null,
+    destinations: [{ host: 'wiki.example', path: '', upstream: null }],
+    policies: [everyone],
+    allowed_idps: [],
+    auto_redirect_to_identity: false,
+    http_only_cookie: true,
+    same_site_cookie: null,
+    binding_cookie: false,
+    service_token_header: null,
+    strict_service_tokens: false,
+    service_auth_401: false,
+    ...parts,
+  };
+}
