@@ -6,6 +6,7 @@ import type { Policy } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
 import type { Head, Rev } from '../protocol/rev.ts';
+import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import { type Credential, decide, readsAhead } from './decide.ts';
 import { createGateState, type Destination } from './state.ts';
@@ -216,7 +217,9 @@ function destinationOf({ head, revocations, session: known, providers, applicati
     { kind: 'application', id: application.id, state: application as never },
     ...(known ? [{ kind: 'session' as const, id: known.nonce, state: known as never }] : []),
   ];
-  state.load({ accountId: 'acme', head, revocations, states });
+  const index = createRevocationIndex(head);
+  for (const { at, subject: revoked } of revocations) index.apply(at, [revoked]);
+  state.load({ accountId: 'acme', revocations: index, states });
   return state.route('wiki.example', '/') ?? assert.fail();
 }
 

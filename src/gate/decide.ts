@@ -2,7 +2,6 @@ import { equalInConstantTime } from '../kernel/crypto.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Identity } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
-import { identitySubject, type Subject } from '../protocol/feed.ts';
 import { isCurrent, parseRev } from '../protocol/rev.ts';
 import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
 import type { AccountState, Destination } from './state.ts';
@@ -54,18 +53,6 @@ export type Verdict =
   | { readonly verdict: 'allow'; readonly reason: 'policy_allow'; readonly visitor: Visitor }
   | Refusal;
 
-/** Subjects of a session's lineage: a revocation of any of them that is newer than its `rev` ends it. */
-export function lineageOf(accountId: string, session: SessionState): Subject[] {
-  return [
-    { type: 'account', id: accountId },
-    { type: 'user', id: session.user_id },
-    { type: 'email', id: session.email },
-    identitySubject(session),
-    { type: 'session', id: session.nonce },
-    { type: 'provider', id: session.provider_id },
-  ];
-}
-
 /**
  * Whether the session behind a verified token stands now: known, its provider known, of one lineage with
  * the token, and not revoked. Clocks take no part except for the expiry.
@@ -82,7 +69,7 @@ export function standingSession(
   if (!(now < session.expires_at)) return { reason: 'credential_expired' };
   if (!account.providers.has(session.provider_id)) return { reason: 'revoked' };
   const sameLineage = rev.epoch === token.rev.epoch && rev.position === token.rev.position;
-  const stands = account.revocations.stands(token.rev, lineageOf(account.accountId, session));
+  const stands = account.revocations.stands(token.rev, account.lineages.ofSession(session));
   return sameLineage && stands ? { session } : { reason: 'revoked' };
 }
 
@@ -114,8 +101,8 @@ function findPerson(
   }
   const standing = standingSession(account, token, now);
   if ('reason' in standing) return standing;
-  const subject: Subject = { type: 'application', id: application.id };
-  if (!account.revocations.stands(token.applicationRev, [subject])) return { reason: 'revoked' };
+  const ofApplication = account.lineages.ofApplication(application);
+  if (!account.revocations.stands(token.applicationRev, ofApplication)) return { reason: 'revoked' };
   if (application.binding_cookie && !isBound(token, binding)) return { reason: 'binding_mismatch' };
   const { session } = standing;
   if (!allowsProvider(application, session.provider_id)) return { reason: 'provider_not_allowed' };
@@ -123,7 +110,7 @@ function findPerson(
 }
 
 function isBound({ binding: bound }: SessionToken, sent: string | null): boolean {
-  return bound !== null && sent !== null && equalInConstantTime(bound, sent);
+  return bound !== null && bound !== '' && sent !== null && equalInConstantTime(bound, sent);
 }
 
 /** Positive state (design §4.4): whoever is not in the list of those that live is refused. */

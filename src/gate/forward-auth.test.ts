@@ -8,6 +8,7 @@ import { parseCidr } from '../kernel/address.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
+import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import type { ApplicationState } from '../protocol/state.ts';
 import type { Decision } from './decision.ts';
 import { createForwardAuth, FORWARD_AUTH_PATH, type ForwardAuthOptions } from './forward-auth.ts';
@@ -235,8 +236,7 @@ function loadedState() {
   const organization = { name: 'Acme', auth_domain: 'team.example', session_duration: 1 };
   state.load({
     accountId: 'acme',
-    head: { epoch: 1, position: 8, floor: 0 },
-    revocations: [],
+    revocations: createRevocationIndex({ epoch: 1, position: 8, floor: 0 }),
     states: [
       { kind: 'organization', id: 'acme', state: organization },
       { kind: 'provider', id: 'p1', state: { id: 'p1', type: 'oidc', name: 'Provider' } },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FeedItem } from '../protocol/feed.ts';
+import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import { createGateState, type GateState } from './state.ts';
 
 const DESTINATIONS: Readonly<Record<string, readonly string[]>> = {
@@ -102,6 +103,7 @@ function loaded(): GateState {
     });
     return { kind: 'application', id, state: { id, aud: id, destinations } };
   });
-  state.load({ accountId: 'acme', head: { epoch: 1, position: 0, floor: 0 }, revocations: [], states });
+  const revocations = createRevocationIndex({ epoch: 1, position: 0, floor: 0 });
+  state.load({ accountId: 'acme', revocations, states });
   return state;
 }

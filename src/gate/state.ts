@@ -1,6 +1,5 @@
 import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
-import type { Head, Rev } from '../protocol/rev.ts';
-import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
+import type { RevocationIndex } from '../protocol/revocation-index.ts';
 import type {
   ApplicationState,
   KeyState,
@@ -9,11 +8,13 @@ import type {
   ServiceTokenState,
   SessionState,
 } from '../protocol/state.ts';
+import { createLineages, type Lineages } from './lineage.ts';
 
 /** What a gate holds of one account, all in memory, as of `revocations.head`. */
 export interface AccountState {
   readonly accountId: string;
   readonly revocations: RevocationIndex;
+  readonly lineages: Lineages;
   readonly organization: OrganizationState | null;
   readonly applications: ReadonlyMap<string, ApplicationState>;
   readonly providers: ReadonlyMap<string, ProviderState>;
@@ -35,8 +36,8 @@ export interface Destination {
 export interface GateState {
   load(snapshot: {
     accountId: string;
-    head: Head;
-    revocations: readonly { at: Rev; subject: Subject }[];
+    /** Becomes the gate's own. */
+    revocations: RevocationIndex;
     states: readonly FeedItem[];
   }): void;
   apply(batch: FeedBatch): void;
@@ -56,6 +57,7 @@ export interface GateState {
 interface Writable {
   accountId: string;
   revocations: RevocationIndex;
+  lineages: Lineages;
   organization: OrganizationState | null;
   applications: Map<string, ApplicationState>;
   providers: Map<string, ProviderState>;
@@ -97,9 +99,8 @@ export function createGateState(): GateState {
   };
 
   return {
-    load({ accountId, head, revocations, states }) {
-      const account = emptyAccount(accountId, head);
-      for (const { at, subject } of revocations) account.revocations.apply(at, [subject]);
+    load({ accountId, revocations, states }) {
+      const account = emptyAccount(accountId, revocations);
       accounts.set(accountId, account);
       takeItems(account, states);
       rebuildRoutes();
@@ -130,10 +131,11 @@ export function createGateState(): GateState {
   };
 }
 
-function emptyAccount(accountId: string, head: Head): Writable {
+function emptyAccount(accountId: string, revocations: RevocationIndex): Writable {
   return {
     accountId,
-    revocations: createRevocationIndex(head),
+    revocations,
+    lineages: createLineages(accountId),
     organization: null,
     applications: new Map(),
     providers: new Map(),

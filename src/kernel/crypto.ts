@@ -1,8 +1,8 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   generateKeyPair,
+  hash,
   randomBytes,
   randomInt,
   randomUUID,
@@ -46,15 +46,17 @@ export interface RsaJwk {
 
 /** SHA-256 in lower-case hex. What is looked up by a secret is stored under this, never under the secret. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
+}
+
+/** SHA-256, for what is compared or looked up in memory alone. */
+export function sha256Bytes(text: string): Buffer {
+  return hash('sha256', text, 'buffer');
 }
 
 /** Equality in time that does not depend on where the texts differ. */
 export function equalInConstantTime(one: string, other: string): boolean {
-  return timingSafeEqual(
-    createHash('sha256').update(one).digest(),
-    createHash('sha256').update(other).digest(),
-  );
+  return timingSafeEqual(sha256Bytes(one), sha256Bytes(other));
 }
 
 /**

@@ -1,5 +1,6 @@
-import { type Subject, subjectKey } from './feed.ts';
-import { type Head, isCurrent, isRev, type Rev, survives } from './rev.ts';
+import type { Subject } from './feed.ts';
+import { type Head, isCurrent, isRev, type Rev } from './rev.ts';
+import { createRevocationTable, type Fingerprints, fingerprintsOf } from './revocation-table.ts';
 
 /**
  * The newest revocation of each subject of one account, in memory: what every decision is checked against.
@@ -8,22 +9,17 @@ import { type Head, isCurrent, isRev, type Rev, survives } from './rev.ts';
  */
 export interface RevocationIndex {
   readonly head: Head;
-  apply(at: Rev, subjects: Iterable<Subject>): void;
-  /** Moves the head forward for a transaction that revoked nothing. */
-  advance(at: Rev): void;
+  /** Keeps the revocations of one transaction, and moves the head forward to it. */
+  apply(at: Rev, subjects: readonly Subject[]): void;
   /** Whether a lineage that began at `rev` still stands for all of these subjects. Refuses when unsure. */
-  stands(rev: Rev, subjects: readonly Subject[]): boolean;
+  stands(rev: Rev, subjects: Fingerprints): boolean;
+  /** How many subjects were revoked. */
   readonly size: number;
 }
 
 export function createRevocationIndex(start: Head): RevocationIndex {
-  const newest = new Map<string, Rev>();
+  const newest = createRevocationTable();
   let head = start;
-
-  const advance = (at: Rev) => {
-    refuseOdd(at);
-    if (at.epoch === head.epoch && at.position > head.position) head = { ...head, position: at.position };
-  };
 
   return {
     get head() {
@@ -32,24 +28,21 @@ export function createRevocationIndex(start: Head): RevocationIndex {
     get size() {
       return newest.size;
     },
-    apply(at, subjects) {
+    apply: (at, subjects) => {
       refuseOdd(at);
-      for (const subject of subjects) {
-        const key = subjectKey(subject);
-        const known = newest.get(key);
-        if (!known || known.epoch < at.epoch || (known.epoch === at.epoch && known.position < at.position)) {
-          newest.set(key, at);
-        }
-      }
-      advance(at);
+      newest.put(fingerprintsOf(subjects), at);
+      if (at.epoch === head.epoch && at.position > head.position) head = { ...head, position: at.position };
     },
-    advance,
     stands: (rev, subjects) =>
-      isCurrent(rev, head) && subjects.every((subject) => survives(rev, newest.get(subjectKey(subject)))),
+      isCurrent(rev, head) &&
+      newest.every(subjects, (epoch, position) => rev.epoch === epoch && rev.position >= position),
   };
 }
 
 /** Compared with anything, an odd position is never the newer one: the revocation would be lost in silence. */
 function refuseOdd(at: Rev): void {
-  if (!isRev(at)) throw new TypeError('a feed entry without a position');
+  if (!isRev(at) || at.epoch > LARGEST_EPOCH) throw new TypeError('a feed entry without a position');
 }
+
+/** Epochs are kept as 32-bit words. */
+const LARGEST_EPOCH = 0xffff_ffff;

@@ -1,13 +1,15 @@
 import type { Database, Snapshot } from '../database/database.ts';
-import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
+import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
 import type { Head, Rev } from '../protocol/rev.ts';
-import { listAccountIds, listRevocations, readFeedAfter, readHead } from './store.ts';
+import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
+import { eachRevocation, listAccountIds, readFeedAfter, readHead } from './store.ts';
 
 /** All that a gate needs of one account, as of one position. */
 export interface AccountSnapshot {
   readonly accountId: string;
   readonly head: Head;
-  readonly revocations: readonly { at: Rev; subject: Subject }[];
+  /** Belongs to the one follower that keeps it. */
+  readonly revocations: RevocationIndex;
   readonly states: readonly FeedItem[];
 }
 
@@ -142,7 +144,8 @@ async function readSnapshot(
 ): Promise<AccountSnapshot | null> {
   const head = await readHead(snapshot, accountId);
   if (!head) return null;
-  const revocations = await listRevocations(snapshot, accountId);
+  const revocations = createRevocationIndex(head);
+  for await (const { at, subject } of eachRevocation(snapshot, accountId)) revocations.apply(at, [subject]);
   const states: FeedItem[] = [];
   for (const source of sources) states.push(...(await source(snapshot, accountId)));
   return { accountId, head, revocations, states };

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Reader, Snapshot, Tx } from '../database/database.ts';
 import type { FeedEntryRow } from '../database/tables.ts';
 import type { JsonObject } from '../kernel/json.ts';
@@ -76,20 +77,39 @@ export async function readRevocations(
     .execute();
 }
 
+/** How many revocations are read at once: a million at once would leave their weight behind in memory. */
+const REVOCATIONS_AT_ONCE = 5000;
+
 /** Every living revocation of the account, for a gate's first snapshot. */
-export async function listRevocations(
-  reader: Reader,
+export async function* eachRevocation(
+  snapshot: Snapshot,
   accountId: string,
-): Promise<{ at: Rev; subject: Subject }[]> {
-  const rows = await reader.query
+): AsyncGenerator<{ at: Rev; subject: Subject }> {
+  let last: { subject_type: string; subject_id: string } | undefined;
+  do {
+    const rows = await readRevocationsAfter(snapshot, accountId, last);
+    for (const { subject_type, subject_id, epoch, position } of rows) {
+      yield { at: { epoch, position }, subject: { type: subject_type as SubjectType, id: subject_id } };
+    }
+    last = rows.length === REVOCATIONS_AT_ONCE ? rows.at(-1) : undefined;
+  } while (last);
+}
+
+async function readRevocationsAfter(
+  snapshot: Snapshot,
+  accountId: string,
+  last: { subject_type: string; subject_id: string } | undefined,
+) {
+  const query = snapshot.query
     .selectFrom('revocations')
     .select(['subject_type', 'subject_id', 'epoch', 'position'])
     .where('account_id', '=', accountId)
-    .execute();
-  return rows.map(({ subject_type, subject_id, epoch, position }) => ({
-    at: { epoch, position },
-    subject: { type: subject_type as SubjectType, id: subject_id },
-  }));
+    .orderBy('subject_type')
+    .orderBy('subject_id')
+    .limit(REVOCATIONS_AT_ONCE);
+  if (!last) return await query.execute();
+  const { subject_type: type, subject_id: id } = last;
+  return await query.where(sql<boolean>`(subject_type, subject_id) > (${type}, ${id})`).execute();
 }
 
 /** The feed after a position, whole transactions in their order. */

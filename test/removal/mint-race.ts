@@ -4,6 +4,8 @@ import { operator } from '../../src/kernel/actor.ts';
 import { timestamp } from '../../src/kernel/clock.ts';
 import { ApiError } from '../../src/kernel/errors.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
+import type { Subject } from '../../src/protocol/feed.ts';
+import { fingerprintsOf } from '../../src/protocol/revocation-table.ts';
 import { commitAct } from '../../src/removal/act.ts';
 import { type RefusedReason, SignInRefused } from '../../src/sign-in/refused.ts';
 import type { SessionLineage } from '../../src/sign-in/store.ts';
@@ -173,11 +175,12 @@ async function carryOn(steps: Steps, got: Credential): Promise<SessionToken | nu
 
 function indexAdmits(world: World, token: SessionToken, session: SessionLineage): boolean {
   const account = present(world.state.account(world.accountId) ?? undefined);
-  return account.revocations.stands(token.rev, [
+  const subjects: Subject[] = [
     { type: 'user', id: session.user_id },
     { type: 'email', id: session.email_key },
     { type: 'session', id: session.nonce },
-  ]);
+  ];
+  return account.revocations.stands(token.rev, fingerprintsOf(subjects));
 }
 
 interface Played {

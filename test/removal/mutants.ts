@@ -1,4 +1,5 @@
 import type { Tx } from '../../src/database/database.ts';
+import { createRevocationIndex } from '../../src/protocol/revocation-index.ts';
 import { type FinishInput, finishSignIn } from '../../src/sign-in/finish.ts';
 import type { Mutant } from './steps.ts';
 
@@ -47,7 +48,7 @@ export const asksOnce: Mutant = {
 export const withoutIndex: Mutant = {
   name: 'index of revocations not applied',
   follower: (follower) => ({
-    load: (snapshot) => follower.load({ ...snapshot, revocations: [] }),
+    load: (snapshot) => follower.load({ ...snapshot, revocations: createRevocationIndex(snapshot.head) }),
     apply: (batch) =>
       follower.apply({ ...batch, items: batch.items.filter((item) => item.kind !== 'revocation') }),
   }),

@@ -1,0 +1,111 @@
+import { sha256Bytes } from '../kernel/crypto.ts';
+import { type Subject, subjectKey } from './feed.ts';
+import type { Rev } from './rev.ts';
+
+/**
+ * Subjects as they are looked up: 96 bits of the SHA-256 of each, three words a subject. Made once for what is
+ * asked about again and again. Should two subjects ever share one, both are refused, and neither is admitted.
+ */
+export type Fingerprints = Uint32Array;
+
+const WORDS = 3;
+
+export function fingerprintsOf(subjects: readonly Subject[]): Fingerprints {
+  const prints = new Uint32Array(subjects.length * WORDS);
+  for (const [at, subject] of subjects.entries()) {
+    const digest = sha256Bytes(subjectKey(subject));
+    // No word of a free place is 1 or more: the first word says whether a place is taken.
+    prints[at * WORDS] = digest.readUInt32LE(0) || 1;
+    prints[at * WORDS + 1] = digest.readUInt32LE(4);
+    prints[at * WORDS + 2] = digest.readUInt32LE(8);
+  }
+  return prints;
+}
+
+/** A position for each subject, in typed arrays: a million take some fifty megabytes, and no look-up allocates. */
+export interface RevocationTable {
+  readonly size: number;
+  /** Keeps the newer of what is known and what comes. */
+  put(prints: Fingerprints, at: Rev): void;
+  /** Whether none of the subjects has anything but a position that `survives` accepts. */
+  every(prints: Fingerprints, survives: (epoch: number, position: number) => boolean): boolean;
+}
+
+const FIRST_CAPACITY = 256;
+const FULLEST = 0.7;
+
+interface Places {
+  readonly capacity: number;
+  readonly words: Uint32Array;
+  readonly epochs: Uint32Array;
+  readonly positions: Float64Array;
+}
+
+export function createRevocationTable(): RevocationTable {
+  let places = emptyPlaces(FIRST_CAPACITY);
+  let size = 0;
+
+  const insert = (into: Places, prints: Fingerprints, from: number, at: Rev) => {
+    const place = placeOf(into, prints, from);
+    const isNew = into.words[place * WORDS] === 0;
+    if (!isNew && !isNewer(at, into, place)) return false;
+    for (let word = 0; word < WORDS; word++) into.words[place * WORDS + word] = prints[from + word] ?? 0;
+    into.epochs[place] = at.epoch;
+    into.positions[place] = at.position;
+    return isNew;
+  };
+
+  const grow = () => {
+    const larger = emptyPlaces(places.capacity * 2);
+    for (let place = 0; place < places.capacity; place++) {
+      if (places.words[place * WORDS] === 0) continue;
+      const at = { epoch: places.epochs[place] ?? 0, position: places.positions[place] ?? 0 };
+      insert(larger, places.words, place * WORDS, at);
+    }
+    places = larger;
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    put: (prints, at) => {
+      for (let from = 0; from < prints.length; from += WORDS) {
+        if (size + 1 > places.capacity * FULLEST) grow();
+        if (insert(places, prints, from, at)) size += 1;
+      }
+    },
+    every: (prints, survives) => {
+      for (let from = 0; from < prints.length; from += WORDS) {
+        const place = placeOf(places, prints, from);
+        if (places.words[place * WORDS] === 0) continue;
+        if (!survives(places.epochs[place] ?? 0, places.positions[place] ?? 0)) return false;
+      }
+      return true;
+    },
+  };
+}
+
+function emptyPlaces(capacity: number): Places {
+  return {
+    capacity,
+    words: new Uint32Array(capacity * WORDS),
+    epochs: new Uint32Array(capacity),
+    positions: new Float64Array(capacity),
+  };
+}
+
+/** Where the subject is, or the free place where it would be: linear probing, never full. */
+function placeOf({ capacity, words }: Places, prints: Fingerprints, from: number): number {
+  const [one = 0, two = 0, three = 0] = [prints[from], prints[from + 1], prints[from + 2]];
+  for (let place = two & (capacity - 1); ; place = (place + 1) & (capacity - 1)) {
+    const found = words[place * WORDS];
+    if (found === 0) return place;
+    if (found === one && words[place * WORDS + 1] === two && words[place * WORDS + 2] === three) return place;
+  }
+}
+
+function isNewer({ epoch, position }: Rev, { epochs, positions }: Places, place: number): boolean {
+  const [knownEpoch = 0, knownPosition = 0] = [epochs[place], positions[place]];
+  return epoch > knownEpoch || (epoch === knownEpoch && position > knownPosition);
+}
