@@ -6,6 +6,14 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** Measures how long something takes, by a clock that nobody sets: it neither jumps nor goes back. */
+export interface Stopwatch {
+  /** Milliseconds since a moment that is the same for every call in this process. */
+  elapsed(): number;
+}
+
+export const systemStopwatch: Stopwatch = { elapsed: () => performance.now() };
+
 /** RFC 3339 in UTC with milliseconds: the one form in which times are stored and sent. */
 export function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();

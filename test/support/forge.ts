@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { constants, createHmac, createPrivateKey, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createVault } from '../../src/kernel/crypto.ts';
-
 import type { Browser } from './browser.ts';
 import type { Gated } from './gated.ts';
+import { vaultOf } from './key-timer.ts';
 
 /** The server's own keys, as whoever had its disk would have them: what it signs is genuine to the last bit. */
 export interface Forge {
@@ -17,11 +15,12 @@ export interface Forge {
 }
 
 export async function openForge({ app }: Gated): Promise<Forge> {
-  const vault = createVault(Buffer.from(readFileSync(app.config.masterKeyFile, 'utf8').trim(), 'hex'));
+  const vault = vaultOf(app);
   const rows = await app.app.control.database.reader.query.selectFrom('signing_keys').selectAll().execute();
   const open = (purpose: string) => {
-    const row = rows.find((one) => one.purpose === purpose) ?? assert.fail(purpose);
-    const jwk = JSON.parse(vault.open(`signing_keys/${row.id}`, row.private_jwk));
+    const row =
+      rows.find((one) => one.purpose === purpose && one.stage === 'current') ?? assert.fail(purpose);
+    const jwk = JSON.parse(vault.open(`signing_keys/${row.id}`, row.private_jwk ?? ''));
     return { kid: row.id, key: openKey(jwk) };
   };
   const [session, gate] = [open('session'), open('gate')];
