@@ -16,10 +16,8 @@ const LONGEST_SERVICE_HEADER = 1024;
  * service token, or the one header that this application reads a service token from.
  */
 export function presentedCredential(question: Question, application: ApplicationState): Presented | Refusal {
-  const { cookies, accessToken, serviceToken } = question;
-  const tokens = [...(cookies.get(SESSION_COOKIE) ?? []), ...(accessToken === null ? [] : [accessToken])];
-  const inHeader = singleHeaderToken(question, application);
-  const services = [...(serviceToken ? [serviceToken] : []), ...(inHeader ? [inHeader] : [])];
+  const tokens = sentTokens(question);
+  const services = sentServices(question, application);
   // Signing in would add another one, and send the browser round in circles.
   if (tokens.length + services.length > 1) return { verdict: 'deny', reason: 'several_credentials' };
   const [token] = tokens;
@@ -27,6 +25,20 @@ export function presentedCredential(question: Question, application: Application
   if (token) return { kind: 'token', token, binding: bindingOf(question) };
   if (service) return readService(service);
   return { verdict: 'sign_in', reason: 'no_credential' };
+}
+
+/** Whether whoever asks does so with a service token, right or wrong, and nothing else. */
+export function bringsServiceToken(question: Question, application: ApplicationState): boolean {
+  return sentServices(question, application).length > 0 && sentTokens(question).length === 0;
+}
+
+function sentTokens({ cookies, accessToken }: Question): string[] {
+  return [...(cookies.get(SESSION_COOKIE) ?? []), ...(accessToken === null ? [] : [accessToken])];
+}
+
+function sentServices(question: Question, application: ApplicationState): SentServiceToken[] {
+  const inHeader = singleHeaderToken(question, application);
+  return [question.serviceToken, inHeader].filter((sent) => sent !== null);
 }
 
 /** The two parts of a service token as they came; null where a part is missing. */

@@ -67,7 +67,7 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
     const checked = {
       params: { ...params, ...(validateParams?.(params) as object) },
       query: validateQuery(request.query),
-      body: validateBody?.(request.body),
+      body: validateBody?.(request.body ?? absentBody(route)),
     };
     const place = await permit(route, keeper, principal, params);
     const act = toAct(route, { request, principal, ...place });
@@ -98,6 +98,11 @@ async function refuse(
 /** Cloudflare's Access routes have error codes of their own (reference §6.2). */
 function isAccess(route: Route): boolean {
   return route.path.startsWith('/access');
+}
+
+/** What a body is that was not sent: the schema's default, where it has one. */
+function absentBody({ body }: Route): unknown {
+  return (body as { default?: unknown } | undefined)?.default;
 }
 
 const EMPTY = { type: 'object', properties: {} } as TSchema;

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Evaluation, evaluate } from './evaluate.ts';
-import type { Policy, Rule } from './rules.ts';
+import type { Identity, Policy, Rule } from './rules.ts';
 
 const everyone: Rule = { everyone: {} };
 const email = (address: string): Rule => ({ email: { email: address } });
 const domain = (name: string): Rule => ({ email_domain: { domain: name } });
+const token = (id: string): Rule => ({ service_token: { token_id: id } });
+const anyToken: Rule = { any_valid_service_token: {} };
 
 let made = 0;
 function policy(parts: Partial<Policy>): Policy {
@@ -23,6 +25,7 @@ function policy(parts: Partial<Policy>): Policy {
 }
 
 const ann = { email: 'ann@example.com' };
+const robot = { serviceTokenId: 't1' };
 const nobody: Evaluation = {
   verdict: 'deny',
   reason: 'no_policy_matched',
@@ -111,6 +114,59 @@ test('of several allows the lowest precedence decides, then the lowest id, in wh
   }
 });
 
+test('a service token is admitted by policies for service tokens, and a person by those for people', () => {
+  for (const include of [[everyone], [token('t1')], [anyToken], [token('t2'), token('t1')]]) {
+    const service = policy({ decision: 'non_identity', include });
+    assert.deepEqual(evaluate([service], robot), {
+      verdict: 'allow',
+      reason: 'policy_allow',
+      policy: service.id,
+      sessionDuration: null,
+    });
+    assert.deepEqual(evaluate([service], ann), nobody, JSON.stringify(include));
+    assert.deepEqual(evaluate([policy({ include })], robot), nobody, JSON.stringify(include));
+  }
+});
+
+const unmatchedService: [string, Partial<Policy>][] = [
+  ['for another token', { include: [token('t2')] }],
+  ['for people', { include: [email('ann@example.com'), domain('example.com')] }],
+  ['that excludes it', { include: [anyToken], exclude: [token('t1')] }],
+  ['that excludes every token', { include: [everyone], exclude: [anyToken] }],
+  ['that requires an e-mail as well', { include: [anyToken], require: [domain('example.com')] }],
+  ['that requires another token as well', { include: [token('t1')], require: [token('t2')] }],
+];
+
+for (const [what, parts] of unmatchedService) {
+  test(`a policy ${what} admits no service token`, () => {
+    assert.deepEqual(evaluate([policy({ ...parts, decision: 'non_identity' })], robot), nobody);
+  });
+}
+
+test('a rule for a service token matches no person, whatever the decision', () => {
+  for (const rule of [token('t1'), anyToken, token('')]) {
+    assert.deepEqual(evaluate([policy({ include: [rule] })], ann), nobody);
+    const deny = policy({ decision: 'deny', include: [rule] });
+    assert.equal(evaluate([deny, policy({ include: [everyone] })], ann).verdict, 'allow');
+  }
+});
+
+test('a rule for people matches no service token, not even with an empty e-mail', () => {
+  for (const rule of [email(''), domain(''), email('null'), domain('null')]) {
+    assert.deepEqual(evaluate([policy({ decision: 'non_identity', include: [rule] })], robot), nobody);
+  }
+});
+
+test('a deny outweighs what admits a service token, wherever it stands', () => {
+  const admits = policy({ decision: 'non_identity', include: [anyToken], precedence: 1 });
+  for (const rule of [everyone, anyToken, token('t1')]) {
+    const deny = policy({ decision: 'deny', include: [rule], precedence: 99 });
+    assert.equal(evaluate([admits, deny], robot).policy, deny.id);
+  }
+  const other = policy({ decision: 'deny', include: [token('t2'), email('ann@example.com')] });
+  assert.equal(evaluate([admits, other], robot).verdict, 'allow');
+});
+
 test('a decision that this version does not know denies', () => {
   const odd = { ...policy({ include: [everyone] }), decision: 'bypass' } as unknown as Policy;
   assert.equal(evaluate([policy({ include: [everyone] }), odd], ann).verdict, 'deny');
@@ -122,17 +178,21 @@ test('a rule that this version does not know matches nobody', () => {
 });
 
 /** The same meaning said the long way round: match all, sort all, then take the first. */
-function naive(policies: readonly Policy[], person: { email: string }): Evaluation {
-  const [, personDomain] = person.email.split('@');
-  const holds = (rule: Rule): boolean => {
-    const [type] = Object.keys(rule);
-    const content = JSON.stringify(rule);
-    if (type === 'everyone') return true;
-    return (
-      content === `{"email":{"email":"${person.email}"}}` ||
-      content === `{"email_domain":{"domain":"${personDomain}"}}`
-    );
-  };
+function naive(policies: readonly Policy[], who: Identity): Evaluation {
+  const isPerson = 'email' in who;
+  const truths = isPerson
+    ? [
+        '{"everyone":{}}',
+        `{"email":{"email":"${who.email}"}}`,
+        `{"email_domain":{"domain":"${who.email.split('@')[1]}"}}`,
+      ]
+    : [
+        '{"everyone":{}}',
+        '{"any_valid_service_token":{}}',
+        `{"service_token":{"token_id":"${who.serviceTokenId}"}}`,
+      ];
+  const holds = (rule: Rule): boolean => truths.includes(JSON.stringify(rule));
+  const admitting = isPerson ? 'allow' : 'non_identity';
   const applicable = policies
     .filter(({ include }) => include.filter(holds).length > 0)
     .filter(({ exclude }) => exclude.filter(holds).length === 0)
@@ -141,7 +201,7 @@ function naive(policies: readonly Policy[], person: { email: string }): Evaluati
     .sort((one, other) => one.precedence - other.precedence);
   const deny = applicable.find(({ decision }) => decision === 'deny');
   if (deny) return { verdict: 'deny', reason: 'policy_deny', policy: deny.id, sessionDuration: null };
-  const allow = applicable.find(({ decision }) => decision === 'allow');
+  const allow = applicable.find(({ decision }) => decision === admitting);
   if (!allow) return nobody;
   return {
     verdict: 'allow',
@@ -152,8 +212,15 @@ function naive(policies: readonly Policy[], person: { email: string }): Evaluati
 }
 
 const emails = ['ann@a.example', 'bob@a.example', 'ann@b.example', 'eve@c.example'];
+const tokens = ['t1', 't2', 't3'];
+const identity: fc.Arbitrary<Identity> = fc.oneof(
+  fc.constantFrom(...emails).map((address) => ({ email: address })),
+  fc.constantFrom(...tokens).map((id) => ({ serviceTokenId: id })),
+);
 const rule: fc.Arbitrary<Rule> = fc.oneof(
   fc.constant(everyone),
+  fc.constant(anyToken),
+  fc.constantFrom(...tokens).map(token),
   fc.constantFrom(...emails).map(email),
   fc.constantFrom('a.example', 'b.example', 'example').map(domain),
 );
@@ -161,7 +228,7 @@ const policies: fc.Arbitrary<Policy[]> = fc.uniqueArray(
   fc.record({
     id: fc.string({ minLength: 1, maxLength: 2 }),
     name: fc.constant('any'),
-    decision: fc.constantFrom('allow', 'allow', 'deny'),
+    decision: fc.constantFrom('allow', 'allow', 'non_identity', 'non_identity', 'deny'),
     precedence: fc.integer({ min: 0, max: 3 }),
     include: fc.array(rule, { maxLength: 3 }),
     exclude: fc.array(rule, { maxLength: 1 }),
@@ -174,28 +241,40 @@ const policies: fc.Arbitrary<Policy[]> = fc.uniqueArray(
 test('property: it agrees with an evaluator written independently', () => {
   const verdicts = new Map<string, number>();
   fc.assert(
-    fc.property(policies, fc.constantFrom(...emails), (list, address) => {
-      const decided = evaluate(list, { email: address });
-      verdicts.set(decided.reason, (verdicts.get(decided.reason) ?? 0) + 1);
-      assert.deepEqual(decided, naive(list, { email: address }));
+    fc.property(policies, identity, (list, who) => {
+      const decided = evaluate(list, who);
+      const seen = `${'email' in who ? 'a person' : 'a service'}: ${decided.reason}`;
+      verdicts.set(seen, (verdicts.get(seen) ?? 0) + 1);
+      assert.deepEqual(decided, naive(list, who));
     }),
-    { numRuns: 3000 },
+    { numRuns: 6000 },
   );
-  for (const reason of ['policy_allow', 'policy_deny', 'no_policy_matched']) {
-    assert.ok((verdicts.get(reason) ?? 0) > 100, `the property hardly ever saw ${reason}`);
+  for (const who of ['a person', 'a service']) {
+    for (const reason of ['policy_allow', 'policy_deny', 'no_policy_matched']) {
+      const seen = `${who}: ${reason}`;
+      assert.ok((verdicts.get(seen) ?? 0) > 100, `the property hardly ever saw ${seen}`);
+    }
   }
 });
 
 test('property: a further deny never admits anybody, and a further allow never undoes a deny', () => {
   fc.assert(
-    fc.property(policies, policies, fc.constantFrom(...emails), (list, further, address) => {
-      const before = evaluate(list, { email: address });
+    fc.property(policies, policies, identity, (list, further, who) => {
+      const before = evaluate(list, who);
       const denies = further.filter(({ decision }) => decision === 'deny');
-      const allows = further.filter(({ decision }) => decision === 'allow');
-      if (before.verdict === 'deny')
-        assert.equal(evaluate([...list, ...denies], { email: address }).verdict, 'deny');
-      if (before.reason === 'policy_deny')
-        assert.deepEqual(evaluate([...allows, ...list], { email: address }), before);
+      const allows = further.filter(({ decision }) => decision !== 'deny');
+      if (before.verdict === 'deny') assert.equal(evaluate([...list, ...denies], who).verdict, 'deny');
+      if (before.reason === 'policy_deny') assert.deepEqual(evaluate([...allows, ...list], who), before);
+    }),
+  );
+});
+
+test('property: what is for one kind of visitor says nothing of the other', () => {
+  fc.assert(
+    fc.property(policies, identity, (list, who) => {
+      const foreign = 'email' in who ? 'non_identity' : 'allow';
+      const own = list.filter(({ decision }) => decision !== foreign);
+      assert.deepEqual(evaluate(list, who), evaluate(own, who));
     }),
   );
 });

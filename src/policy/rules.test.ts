@@ -9,6 +9,10 @@ function problems(value: unknown): readonly { pointer: string; message: string }
   return result.ok ? [] : result.problems;
 }
 
+const TOKEN = '0f174e90-fafe-4643-bbbc-4a0ed4fc8415';
+const TOKEN_ID = '/include/0/service_token/token_id';
+const ANY_TOKEN = '/include/0/any_valid_service_token';
+
 /** Through JSON.parse, since only there `__proto__` is a key like any other. */
 const malformed: [string, string, string, RegExp][] = [
   ['no list', '{}', '/include', /array/],
@@ -65,6 +69,36 @@ const malformed: [string, string, string, RegExp][] = [
     '/include/0/email_domain',
     /"domain"/,
   ],
+  ['any service token as true', '[{"any_valid_service_token":true}]', `${ANY_TOKEN}`, /object/],
+  ['any service token as a list', '[{"any_valid_service_token":[]}]', `${ANY_TOKEN}`, /object/],
+  ['any service token but one', '[{"any_valid_service_token":{"but":"x"}}]', `${ANY_TOKEN}`, /empty/],
+  ['a service token as a text', `[{"service_token":"${TOKEN}"}]`, '/include/0/service_token', /object/],
+  ['a service token that is missing', '[{"service_token":{}}]', TOKEN_ID, /id of a service token/],
+  ['a service token by its number', '[{"service_token":{"token_id":1}}]', TOKEN_ID, /id of a service token/],
+  [
+    'a service token by its client id',
+    `[{"service_token":{"token_id":"${'a'.repeat(32)}.access"}}]`,
+    TOKEN_ID,
+    /id of a service token/,
+  ],
+  [
+    'a service token with something after its id',
+    `[{"service_token":{"token_id":"${TOKEN}\\n"}}]`,
+    TOKEN_ID,
+    /id of a service token/,
+  ],
+  [
+    'an inherited service token',
+    `[{"service_token":{"__proto__":{"token_id":"${TOKEN}"}}}]`,
+    '/include/0/service_token',
+    /no key but "token_id"/,
+  ],
+  [
+    'a service token with a further condition',
+    `[{"service_token":{"token_id":"${TOKEN}","ip":"10.0.0.1"}}]`,
+    '/include/0/service_token',
+    /no key but/,
+  ],
 ];
 
 for (const [what, json, pointer, message] of malformed) {
@@ -77,15 +111,7 @@ for (const [what, json, pointer, message] of malformed) {
 }
 
 const notYet = [
-  ...[
-    'group',
-    'any_valid_service_token',
-    'auth_context',
-    'auth_method',
-    'azureAD',
-    'certificate',
-    'common_name',
-  ],
+  ...['group', 'auth_context', 'auth_method', 'azureAD', 'certificate', 'common_name'],
   ...[
     'geo',
     'device_posture',
@@ -95,7 +121,7 @@ const notYet = [
     'gsuite',
     'login_method',
   ],
-  ...['ip_list', 'ip', 'okta', 'saml', 'oidc', 'service_token', 'linked_app_token', 'user_risk_score'],
+  ...['ip_list', 'ip', 'okta', 'saml', 'oidc', 'linked_app_token', 'user_risk_score'],
   'cloudflare_account_member',
 ];
 
@@ -140,11 +166,13 @@ test('an empty list is no include, but may be an exclude or a require', () => {
   assert.equal(parseInclude({}, '/include').ok, false);
 });
 
-test('e-mails and domains come out as keys', () => {
+test('e-mails, domains and ids come out as keys', () => {
   const rules = [
     { everyone: {} },
     { email: { email: 'Ann@BÜCHER.de' } },
     { email_domain: { domain: 'BÜCHER.de' } },
+    { service_token: { token_id: TOKEN.toUpperCase() } },
+    { any_valid_service_token: {} },
   ];
   assert.deepEqual(parseInclude(rules, '/include'), {
     ok: true,
@@ -152,6 +180,8 @@ test('e-mails and domains come out as keys', () => {
       { everyone: {} },
       { email: { email: 'ann@xn--bcher-kva.de' } },
       { email_domain: { domain: 'xn--bcher-kva.de' } },
+      { service_token: { token_id: TOKEN } },
+      { any_valid_service_token: {} },
     ],
   });
 });
@@ -172,6 +202,8 @@ test('property: what was read is read as itself', () => {
     fc.constant({ everyone: {} }),
     fc.emailAddress().map((email) => ({ email: { email } })),
     fc.domain().map((domain) => ({ email_domain: { domain } })),
+    fc.uuid().map((token_id) => ({ service_token: { token_id } })),
+    fc.constant({ any_valid_service_token: {} }),
   );
   fc.assert(
     fc.property(fc.array(rule), (rules) => {

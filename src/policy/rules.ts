@@ -2,7 +2,7 @@ import { normaliseDomain, normaliseEmail } from '../kernel/email.ts';
 import { below, collect, isObject, misread, own, type Parsed, parsed, quote } from '../kernel/result.ts';
 
 /**
- * A condition on an identity, in Cloudflare's shape (reference §3.4), its e-mail or domain normalised so that
+ * A condition on an identity, in Cloudflare's shape (reference §3.4), its e-mail, domain or id normalised so that
  * evaluation compares texts alone. It is made by `parseRules`; what a caller wrote is kept elsewhere, as it was.
  */
 export type Rule =
@@ -64,11 +64,12 @@ const READERS: ReadonlyMap<string, Reader> = new Map([
   ['everyone', readEveryone],
   ['email', readEmail],
   ['email_domain', readEmailDomain],
+  ['service_token', readServiceToken],
+  ['any_valid_service_token', readAnyServiceToken],
 ]);
 
 /** The rule types that Cloudflare has and Portcullis does not, yet. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  'any_valid_service_token',
   'auth_context',
   'auth_method',
   'azureAD',
@@ -89,7 +90,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'oidc',
   'okta',
   'saml',
-  'service_token',
   'user_risk_score',
 ]);
 
@@ -111,7 +111,21 @@ function unsupported(type: string, pointer: string): Parsed<never> {
 }
 
 function readEveryone(content: Record<string, unknown>, pointer: string): Parsed<Rule> {
-  return Object.keys(content).length === 0 ? parsed({ everyone: {} }) : misread(pointer, 'must be empty');
+  return readEmpty(content, pointer, { everyone: {} });
+}
+
+function readAnyServiceToken(content: Record<string, unknown>, pointer: string): Parsed<Rule> {
+  return readEmpty(content, pointer, { any_valid_service_token: {} });
+}
+
+/** The rule, which takes no condition. */
+function readEmpty(content: Record<string, unknown>, pointer: string, rule: Rule): Parsed<Rule> {
+  return Object.keys(content).length === 0 ? parsed(rule) : misread(pointer, 'must be empty');
+}
+
+function readServiceToken(content: Record<string, unknown>, pointer: string): Parsed<Rule> {
+  const id = readText(content, pointer, TOKEN_ID);
+  return id.ok ? parsed({ service_token: { token_id: id.value } }) : id;
 }
 
 function readEmail(content: Record<string, unknown>, pointer: string): Parsed<Rule> {
@@ -135,6 +149,14 @@ const DOMAIN: TextField = {
   key: 'domain',
   expected: 'a domain such as example.com',
   normalise: normaliseDomain,
+};
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const TOKEN_ID: TextField = {
+  key: 'token_id',
+  expected: 'the id of a service token',
+  normalise: (text) => (UUID.test(text.toLowerCase()) ? text.toLowerCase() : null),
 };
 
 /** The normalised text of the one field that an object may have. */

@@ -5,7 +5,7 @@ import type { Actor } from '../kernel/actor.ts';
 import { timestamp } from '../kernel/clock.ts';
 import { equalInConstantTime, sha256, type Vault } from '../kernel/crypto.ts';
 import { type Control, commitAct } from '../removal/act.ts';
-import { noteFailedLogin } from './failed-logins.ts';
+import type { FailedLogin } from './failed-logins.ts';
 import { type FinishedSignIn, type FinishInput, finishSignIn, type ProvenIdentity } from './finish.ts';
 import { proveIdentity } from './oidc.ts';
 import { SignInRefused, startsAgain } from './refused.ts';
@@ -21,6 +21,7 @@ export interface Callback {
   /** The secret that this browser holds; null if it holds none. */
   readonly browser: string | null;
   readonly ip: string;
+  readonly requestId: string;
   /** How long the session of the account lasts, in milliseconds. */
   readonly sessionDuration: number;
 }
@@ -29,6 +30,7 @@ export interface CallbackParts {
   readonly control: Control;
   readonly vault: Vault;
   readonly loadProvider: (accountId: string, id: string) => Promise<OidcProvider>;
+  readonly noteFailure: (failure: FailedLogin) => Promise<void>;
 }
 
 /**
@@ -47,7 +49,7 @@ export async function completeSignIn(parts: CallbackParts, callback: Callback): 
     );
   } catch (error) {
     if (!(error instanceof SignInRefused)) throw error;
-    await giveUp(parts.control, { state, callback, refused: error, email: known.proven?.email ?? null });
+    await giveUp(parts, { state, callback, refused: error, email: known.proven?.email ?? null });
     const { provider_id: providerId, application_id: applicationId, return_to: returnTo } = state;
     throw new SignInRefused(error.reason, {
       cause: error.cause,
@@ -106,14 +108,15 @@ async function commitFinish(control: Control, input: Omit<FinishInput, 'now'>): 
 }
 
 async function giveUp(
-  control: Control,
+  { control, noteFailure }: CallbackParts,
   refusal: { state: SignInStateRow; callback: Callback; refused: SignInRefused; email: string | null },
 ): Promise<void> {
   const { state, callback, refused, email } = refusal;
   await control.database.write((tx) => takeState(tx, state.id));
   // Whoever is merely sent to sign in again has not failed.
   if (startsAgain(refused.reason)) return;
-  await noteFailedLogin(control, {
+  await noteFailure({
+    requestId: callback.requestId,
     accountId: state.account_id,
     email,
     reason: refused.reason,

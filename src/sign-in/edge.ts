@@ -1,10 +1,11 @@
-import { browserCookie, cookieHeader, onlyCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
+import { browserCookie, onlyCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import { type Answer, html, json, notFound, redirect } from './answers.ts';
 import { goOnPage, refusedPage } from './pages.ts';
 import { SignInRefused } from './refused.ts';
 import { type AccessRequest, PREFIX, parameter } from './request.ts';
 import type { SignIn } from './service.ts';
+import { clearedTokenCookies, tokenCookies } from './token-cookies.ts';
 
 /** A request below /cdn-cgi/access on the host of applications. */
 export interface EdgeRequest extends AccessRequest {
@@ -12,12 +13,14 @@ export interface EdgeRequest extends AccessRequest {
   readonly path: string;
   /** Every application that has a destination on this host: they share its cookies. */
   readonly applications: readonly ApplicationState[];
+  /** The client itself asks, and not a proxy that takes a 2xx for an admission. */
+  readonly direct: boolean;
 }
 
 /**
  * The endpoints of an application's host (reference §5): `authorized` redeems the one-time code, `logout` ends
- * the session everywhere, `get-identity` tells who is signed in. Never a 2xx: behind forward-auth that would
- * let the request through to the application.
+ * the session everywhere, `get-identity` tells who is signed in. A 2xx only for whoever asks directly: behind
+ * forward-auth that would let the request through to the application.
  */
 export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, requestId: string) => void) {
   return async function edge(request: EdgeRequest): Promise<Answer> {
@@ -41,18 +44,17 @@ export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, r
 }
 
 async function authorized(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
-  const { team, applications, host, cookies } = request;
+  const { team, applications, host, cookies: held } = request;
   const { scheme } = signIn;
   const code = parameter(request, 'code');
-  const browser = onlyCookie(cookies, browserCookie(scheme));
+  const browser = onlyCookie(held, browserCookie(scheme));
   if (!code || !browser) throw new SignInRefused('hand_off_invalid');
   const redeemed = await signIn.redeem(team, { code, browser, applications });
-  const { http_only_cookie: httpOnly, same_site_cookie: sameSite } = redeemed.application;
-  const flags = { maxAge: redeemed.seconds, secure: scheme === 'https', httpOnly, sameSite };
-  const cookie = cookieHeader(SESSION_COOKIE, redeemed.token, flags);
+  const { same_site_cookie: sameSite } = redeemed.application;
+  const cookies = tokenCookies(redeemed, scheme);
   // An absolute address: a path that begins with two slashes would lead to another host.
   const location = `${scheme}://${host}${redeemed.returnTo}`;
-  return sameSite === 'strict' ? html(GO_ON, goOnPage(location), [cookie]) : redirect(location, [cookie]);
+  return sameSite === 'strict' ? html(GO_ON, goOnPage(location), cookies) : redirect(location, cookies);
 }
 
 /**
@@ -67,15 +69,16 @@ async function logout(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
   if (request.crossSite) return redirect(location);
   const session = await sessionOf(signIn, request);
   if (session) await signIn.end(request.team, session, request.ip);
-  const flags = { maxAge: 0, secure: signIn.scheme === 'https' };
-  return redirect(location, [cookieHeader(SESSION_COOKIE, '', flags)]);
+  return redirect(location, clearedTokenCookies(signIn.scheme));
 }
 
 async function getIdentity(signIn: SignIn, request: EdgeRequest): Promise<Answer> {
   if (!onlyCookie(request.cookies, SESSION_COOKIE)) return json(400, { err: 'no app token set' });
   const session = await sessionOf(signIn, request);
   if (!session) return json(401, { err: 'the session has ended' });
-  return redirect(`${signIn.issuerOf(request.team)}${PREFIX}/get-identity`);
+  if (!request.direct) return redirect(`${signIn.issuerOf(request.team)}${PREFIX}/get-identity`);
+  const identity = await signIn.identity(request.team, session);
+  return identity ? json(200, identity) : json(401, { err: 'the session has ended' });
 }
 
 async function sessionOf(

@@ -11,6 +11,8 @@ const KEPT_FOR = 30 * DAY;
 
 /** A sign-in that was refused, and whom the provider said it was. */
 export interface FailedLogin {
+  /** Under which the person was told of it. */
+  readonly requestId: string;
   readonly accountId: string;
   readonly email: string | null;
   readonly reason: RefusedReason;

@@ -134,10 +134,19 @@ export function sessionClaims(
   };
 }
 
-/** Claims of an application token: it ends with its session, or earlier if the application says so. */
+/**
+ * Claims of an application token: it ends with its session, or earlier if the application says so. With a
+ * `binding`, the value of a cookie of its own, it counts in the company of that cookie alone.
+ */
 export function applicationClaims(
   { session, applicationRev }: Redeemed,
-  { issuer, audience, duration, now }: { issuer: string; audience: string; duration: number; now: number },
+  {
+    issuer,
+    audience,
+    duration,
+    binding,
+    now,
+  }: { issuer: string; audience: string; duration: number; binding: string | null; now: number },
 ): TokenClaims {
   const expires = Math.min(Date.parse(session.expires_at), now + duration);
   return {
@@ -146,6 +155,7 @@ export function applicationClaims(
     aud: [audience],
     exp: seconds(expires),
     app_rev: toClaim(applicationRev),
+    ...(binding === null ? {} : { binding: sha256(binding) }),
   };
 }
 

@@ -74,7 +74,7 @@ function hasHost({ destinations }: ApplicationState, host: string): boolean {
 /** Signed in and on the way to an application: the current policy decides, then the one-time code is made. */
 async function goOn(
   signIn: SignIn,
-  { team, ip }: AccessRequest,
+  { team, ip, requestId }: AccessRequest,
   { session, goal }: { session: SessionState; goal: Goal },
 ): Promise<Answer> {
   const { application, browserHash, target: returnTo } = goal;
@@ -82,7 +82,7 @@ async function goOn(
   if (judged.verdict !== 'allow') {
     const reason = judged.reason as RefusedReason;
     const { email, provider_id: providerId } = session;
-    const place = { accountId: team.accountId, providerId, applicationId: application.id, ip };
+    const place = { accountId: team.accountId, providerId, applicationId: application.id, ip, requestId };
     await signIn.noteFailure({ ...place, email, reason });
     throw new SignInRefused(reason);
   }

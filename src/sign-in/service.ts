@@ -1,8 +1,9 @@
 import { type OidcProvider, openProvider } from '../access/identity-providers/identity-providers.ts';
 import type { Signer } from '../access/keys/keys.ts';
 import { DAY } from '../kernel/clock.ts';
-import { sha256, type Vault } from '../kernel/crypto.ts';
+import { randomSecret, sha256, type Vault } from '../kernel/crypto.ts';
 import { parseDuration } from '../kernel/duration.ts';
+import { normaliseEmail } from '../kernel/email.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { TokenClaims } from '../protocol/claims.ts';
@@ -25,6 +26,15 @@ export interface SignInOptions {
   readonly signer: Signer;
   readonly directory: Directory;
   readonly scheme: Scheme;
+  /** Told of every sign-in that ended, whichever way; not of one that merely starts again. */
+  readonly onOutcome: (outcome: SignInOutcome) => void;
+}
+
+/** A sign-in that ended. */
+export interface SignInOutcome extends Omit<FailedLogin, 'reason'> {
+  readonly userId: string | null;
+  /** null: in a session. */
+  readonly refused: FailedLogin['reason'] | null;
 }
 
 export type SignIn = ReturnType<typeof createSignIn>;
@@ -36,11 +46,18 @@ export interface Issued {
   readonly seconds: number;
 }
 
+/** The same for an application. */
+export interface IssuedForApplication extends Issued {
+  readonly application: ApplicationState;
+  /** What the browser has to hold beside the token; null where the application asks for nothing. */
+  readonly binding: string | null;
+}
+
 const DEFAULT_SESSION = DAY;
 const CALLBACK_PATH = '/cdn-cgi/access/callback';
 
 /** The steps of a sign-in, each one transaction; the team domain and the applications' hosts call them. */
-export function createSignIn({ control, vault, signer, directory, scheme }: SignInOptions) {
+export function createSignIn({ control, vault, signer, directory, scheme, onOutcome }: SignInOptions) {
   const { database, clock } = control;
   const now = () => clock.now();
   const issuerOf = (team: Team) => `${scheme}://${team.organization.auth_domain}`;
@@ -49,6 +66,12 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
     const provider = await database.snapshot((snapshot) => openProvider(snapshot, vault, { accountId, id }));
     if (!provider) throw new SignInRefused('provider_unavailable');
     return provider;
+  };
+
+  const noteFailure = (failure: FailedLogin): Promise<void> => {
+    const { reason: refused, email, ...known } = failure;
+    onOutcome({ ...known, email: email && normaliseEmail(email), userId: null, refused });
+    return noteFailedLogin(control, failure);
   };
 
   const issue = async (team: Team, claims: TokenClaims, returnTo: string): Promise<Issued> => {
@@ -88,11 +111,11 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
     /** Ends at the callback: the session token for the team domain, and where the browser was going. */
     async finish(
       team: Team,
-      callback: { query: string; state: string; browser: string | null; ip: string },
+      callback: { query: string; state: string; browser: string | null; ip: string; requestId: string },
     ): Promise<Issued> {
       const { query, ...came } = callback;
       const finished = await completeSignIn(
-        { control, vault, loadProvider },
+        { control, vault, loadProvider, noteFailure },
         {
           ...came,
           accountId: team.accountId,
@@ -100,7 +123,11 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
           sessionDuration: team.organization.session_duration,
         },
       );
-      const claims = sessionClaims(finished.session, { issuer: issuerOf(team), now: now() });
+      const { session, applicationId } = finished;
+      const { user_id: userId, email_key: email, provider_id: providerId } = session;
+      const of = { accountId: team.accountId, userId, email, providerId, applicationId };
+      onOutcome({ ...of, ip: callback.ip, requestId: callback.requestId, refused: null });
+      const claims = sessionClaims(session, { issuer: issuerOf(team), now: now() });
       return await issue(team, claims, finished.returnTo);
     },
 
@@ -128,7 +155,7 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
     async redeem(
       team: Team,
       request: { code: string; browser: string; applications: readonly ApplicationState[] },
-    ): Promise<Issued & { application: ApplicationState }> {
+    ): Promise<IssuedForApplication> {
       const { accountId } = team;
       const { code, browser, applications } = request;
       const { redeemed, application } = await database.write(async (tx) => {
@@ -139,13 +166,15 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
         if (!application) throw new SignInRefused('hand_off_invalid');
         return { redeemed, application };
       });
+      const binding = application.binding_cookie ? randomSecret() : null;
       const claims = applicationClaims(redeemed, {
         issuer: issuerOf(team),
         audience: application.aud,
         duration: durationFor(application, redeemed.session.email_key),
+        binding,
         now: now(),
       });
-      return { application, ...(await issue(team, claims, redeemed.returnTo)) };
+      return { application, binding, ...(await issue(team, claims, redeemed.returnTo)) };
     },
 
     /** Signs out: the session ends everywhere, through the one primitive. */
@@ -168,7 +197,7 @@ export function createSignIn({ control, vault, signer, directory, scheme }: Sign
       return lineage ? (JSON.parse(lineage.identity) as JsonObject) : null;
     },
 
-    noteFailure: (failure: FailedLogin) => noteFailedLogin(control, failure),
+    noteFailure,
   };
 }
 

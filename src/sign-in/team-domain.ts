@@ -16,7 +16,8 @@ export async function callback(
   if (!state) throw new SignInRefused('state_unknown');
   const browser = onlyCookie(request.cookies, stateCookie(signIn.scheme));
   try {
-    const came = { query: queryOf(request), state, browser, ip: request.ip };
+    const { ip, requestId } = request;
+    const came = { query: queryOf(request), state, browser, ip, requestId };
     const { token, seconds, returnTo } = await signIn.finish(request.team, came);
     return redirect(returnTo, [sessionCookie(signIn, token, seconds)]);
   } catch (error) {

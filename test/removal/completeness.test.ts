@@ -4,6 +4,8 @@ import type Cloudflare from 'cloudflare';
 import { listRoutes } from '../../src/app.ts';
 import { createVault } from '../../src/kernel/crypto.ts';
 import type { Browser } from '../support/browser.ts';
+import { tokenIn } from '../support/forge.ts';
+import { withToken } from '../support/gate-questions.ts';
 import {
   AUTHORIZED,
   CALLBACK,
@@ -14,6 +16,7 @@ import {
   LOGOUT,
 } from '../support/gated.ts';
 import { type Person, signIn } from '../support/openid-provider.ts';
+import { admits } from '../support/service-tokens.ts';
 import {
   addPerson,
   firstTenant,
@@ -23,6 +26,7 @@ import {
   type Tenant,
   tokenPolicy,
 } from '../support/tenants.ts';
+import { holdAsService, SERVICE_CHANNELS, SERVICE_PATHS } from './service-paths.ts';
 
 /*
  * Every way in which access ends, by every form in which it is held (design §4.12). Each cell is driven through
@@ -38,6 +42,7 @@ const CHANNELS = [
   'hand-off code',
   'session',
   'application token',
+  'way back by the session',
   'other application',
 ] as const;
 type Channel = (typeof CHANNELS)[number];
@@ -56,6 +61,7 @@ const all: Path['cells'] = {
   'hand-off code': 'ends',
   session: 'ends',
   'application token': 'ends',
+  'way back by the session': 'ends',
   'other application': 'ends',
 };
 
@@ -126,6 +132,18 @@ const PATHS: Readonly<Record<string, Path>> = {
       sdk.zeroTrust.access.applications.delete(application.id, { account_id }),
     cells: { ...all, session: 'stays', 'other application': 'stays' },
   },
+  'the tokens of an application are revoked': {
+    operations: ['access-applications-revoke-service-tokens'],
+    does: ({ world: { sdk, account_id }, application }) =>
+      sdk.zeroTrust.access.applications.revokeTokens(application.id, { account_id }),
+    cells: {
+      ...all,
+      'sign-in in progress': 'stays',
+      session: 'stays',
+      'way back by the session': 'stays',
+      'other application': 'stays',
+    },
+  },
   // These two end the access of everyone who came through the provider, so they come last.
   'an identity provider is pointed elsewhere': {
     operations: ['access-identity-providers-update-an-access-identity-provider'],
@@ -169,7 +187,11 @@ const NOTHING_ENDS: Readonly<Record<string, string>> = {
   'zero-trust-organization-create-your-zero-trust-organization': 'always refused: every account has one',
   'zero-trust-organization-update-your-zero-trust-organization':
     'a shorter session duration is for later sign-ins',
+  'access-key-configuration-update-the-access-key-configuration': 'how often keys change is no access',
+  'access-key-configuration-rotate-access-keys': 'a former key is good for as long as what it has signed',
   'access-identity-providers-add-an-access-identity-provider': 'gives',
+  'access-service-tokens-create-a-service-token': 'gives',
+  'access-service-tokens-refresh-a-service-token': 'gives',
   'access-applications-add-an-application': 'gives',
   'access-policies-create-an-access-app-policy':
     'a policy that denies is judged at every request like any change of policy',
@@ -208,9 +230,8 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
     const { control } = world().app.app;
     const routes = listRoutes({ control, vault: createVault(Buffer.alloc(32)), config: world().app.config });
     const changing = routes.filter((route) => route.method !== 'GET').map((route) => route.operation);
-    const paths = [...Object.values(PATHS), ...Object.values(MEMBER_PATHS)].flatMap(
-      (path) => path.operations,
-    );
+    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS];
+    const paths = tables.flatMap((table) => Object.values(table).flatMap((path) => path.operations));
     const known = new Set([...paths, ...Object.keys(NOTHING_ENDS)]);
     assert.deepEqual(
       changing.filter((operation) => !known.has(operation)),
@@ -228,6 +249,7 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
 const TRIED_TOGETHER: readonly Channel[] = [
   'session',
   'application token',
+  'way back by the session',
   'other application',
   'hand-off code',
   'sign-in in progress',
@@ -245,6 +267,7 @@ async function hold(world: Gated): Promise<Held> {
   const application = await world.createApplication(`${person.sub}.localhost:${port}`);
   const browser = await world.signedIn(person, { site: application.site });
   await opensIt(browser, world.site);
+  const token = tokenIn(browser, application.site);
   const waiting = world.browser();
   const callback = await stopBefore(CALLBACK, { browser: waiting, person, site: application.site });
   const code = await codeFor(world, { browser, application, person });
@@ -265,7 +288,8 @@ async function hold(world: Gated): Promise<Held> {
         return page.status === 302 && (await opensIt(code.browser, application.site));
       },
       session: async () => (await browser.get(world.team + IDENTITY)).status === 200,
-      'application token': () => opensIt(browser, application.site),
+      'application token': () => admits(world, application, [withToken(token)]),
+      'way back by the session': () => opensIt(browser, application.site),
       'other application': () => opensIt(browser, world.site),
     },
   };
@@ -305,6 +329,22 @@ async function codeFor(
   const url = await stopBefore(AUTHORIZED, { browser: other, person, site: application.site });
   return { browser: other, url };
 }
+
+gatedOnBothDatabases('every path ends what a service token opens', (world) => {
+  for (const [name, path] of Object.entries(SERVICE_PATHS)) {
+    it(`when ${name}`, async () => {
+      const number = Object.keys(SERVICE_PATHS).indexOf(name);
+      const held = await holdAsService(world(), `service-${number}`);
+      for (const channel of SERVICE_CHANNELS)
+        assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
+      await path.does(held);
+      for (const channel of SERVICE_CHANNELS) {
+        const ending = path.cells[channel];
+        assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+      }
+    });
+  }
+});
 
 /** The forms in which a member holds the right to use the API; those of the group came through a user group. */
 const MEMBER_CHANNELS = [

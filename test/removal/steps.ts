@@ -86,7 +86,13 @@ export function createSteps(options: {
 
   const toToken = (session: SessionLineage, applicationRev: Rev): SessionToken => {
     const redeemed = { session, applicationRev, applicationId, returnTo: '/' };
-    const told = { issuer: 'http://acme', audience, duration: 24 * 3_600_000, now: clock.now() };
+    const told = {
+      issuer: 'http://acme',
+      audience,
+      duration: 24 * 3_600_000,
+      binding: null,
+      now: clock.now(),
+    };
     const token = readClaims({ ...applicationClaims(redeemed, told) });
     if (!token) throw new Error('the claims of a token cannot be read');
     return token;

@@ -76,7 +76,14 @@ onBothDatabases('a changed application', (stage) => {
     const provider = await seedProvider(stage);
     const given = body({
       name: 'Wiki',
-      destinations: [{ type: 'public', uri: 'Wiki.localhost/Docs/' }, { uri: 'wiki.localhost:8443' }],
+      destinations: [
+        { type: 'public', uri: 'Wiki.localhost/Docs/', upstream: 'HTTP://LocalHost:3000/' },
+        { uri: 'wiki.localhost:8443' },
+      ],
+      enable_binding_cookie: true,
+      read_service_tokens_from_header: 'X-Robot',
+      service_auth_401_redirect: true,
+      strict_service_token_auth: true,
       allowed_idps: [provider, provider.toUpperCase()],
       session_duration: '30m',
       same_site_cookie_attribute: 'Strict',
@@ -103,7 +110,7 @@ onBothDatabases('a changed application', (stage) => {
       type: 'self_hosted',
       domain: 'wiki.localhost/Docs',
       destinations: [
-        { type: 'public', uri: 'wiki.localhost/Docs' },
+        { type: 'public', uri: 'wiki.localhost/Docs', upstream: 'http://localhost:3000' },
         { type: 'public', uri: 'wiki.localhost:8443' },
       ],
       self_hosted_domains: ['wiki.localhost/Docs', 'wiki.localhost:8443'],
@@ -114,9 +121,11 @@ onBothDatabases('a changed application', (stage) => {
       http_only_cookie_attribute: false,
       same_site_cookie_attribute: 'strict',
       logo_url: 'https://example.com/logo.png',
-      enable_binding_cookie: false,
+      enable_binding_cookie: true,
+      read_service_tokens_from_header: 'X-Robot',
       options_preflight_bypass: false,
-      service_auth_401_redirect: false,
+      service_auth_401_redirect: true,
+      strict_service_token_auth: true,
       skip_interstitial: false,
       tags: [],
       policies: [
@@ -148,8 +157,8 @@ onBothDatabases('a changed application', (stage) => {
       type: 'self_hosted',
       session_duration: 1_800_000,
       destinations: [
-        { host: 'wiki.localhost', path: '/Docs' },
-        { host: 'wiki.localhost:8443', path: '' },
+        { host: 'wiki.localhost', path: '/Docs', upstream: 'http://localhost:3000' },
+        { host: 'wiki.localhost:8443', path: '', upstream: null },
       ],
       policies: [
         {
@@ -177,6 +186,10 @@ onBothDatabases('a changed application', (stage) => {
       auto_redirect_to_identity: false,
       http_only_cookie: false,
       same_site_cookie: 'strict',
+      binding_cookie: true,
+      service_token_header: 'x-robot',
+      strict_service_tokens: true,
+      service_auth_401: true,
     };
     assert.deepEqual(await newestItems(stage), [{ kind: 'application', type: null, id, state }]);
   });
@@ -192,6 +205,41 @@ onBothDatabases('a changed application', (stage) => {
       [made.id, made.aud, 'after.localhost', '24h', 'after.localhost', made.policies],
     );
     assert.equal((await create(stage, { domain: made.domain })).domain, made.domain);
+  });
+
+  test('keeps the server behind a destination until it is told of another, or of none', async () => {
+    const { applications, account_id } = use(stage);
+    const [one, two] = ['kept.localhost', 'kept.localhost/two'];
+    const given = body({
+      destinations: [{ uri: one, upstream: 'https://[2001:db8::1]:8443' }, { uri: two }],
+    });
+    const { id = '' } = await applications.create({ account_id, ...given });
+    const put = async (change: object) => {
+      const shown = await applications.update(id, { account_id, ...body(change) });
+      const [item] = await newestItems(stage);
+      const { destinations } = (item ?? assert.fail()).state as {
+        destinations: { upstream: string | null }[];
+      };
+      const upstreams = (shown as unknown as { destinations: { upstream?: string }[] }).destinations.map(
+        ({ upstream }) => upstream ?? null,
+      );
+      assert.deepEqual(
+        upstreams,
+        destinations.map(({ upstream }) => upstream),
+      );
+      return upstreams;
+    };
+    const first = 'https://[2001:db8::1]:8443';
+    assert.deepEqual(await put({ domain: one }), [first]);
+    assert.deepEqual(await put({ destinations: [{ uri: two }, { uri: one }] }), [null, first]);
+    assert.deepEqual(await put({ self_hosted_domains: [one, two] }), [first, null]);
+    const swapped = [
+      { uri: one, upstream: null },
+      { uri: two, upstream: 'http://10.0.0.1:80' },
+    ];
+    assert.deepEqual(await put({ destinations: swapped }), [null, 'http://10.0.0.1']);
+    assert.deepEqual(await put({ destinations: [{ uri: one }] }), [null]);
+    assert.deepEqual(await put({ destinations: [{ uri: one, upstream: '' }, { uri: two }] }), [null, null]);
   });
 
   test('is in force at the next request, for whom it concerns, with no sign-in in between', async () => {

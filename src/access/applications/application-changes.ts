@@ -18,6 +18,7 @@ import {
 import { hostnameOf, zoneNamesOver } from './destinations.ts';
 import { embeddedRows } from './embedded-policies.ts';
 import {
+  type DestinationRow,
   deleteApplicationRow,
   deletePoliciesOf,
   holdDestinations,
@@ -32,6 +33,7 @@ import {
   putDestinations,
   updateApplicationRow,
 } from './store.ts';
+import { refuseUnknownTokens } from './token-rules.ts';
 
 export interface ApplicationWrite {
   readonly place: Place;
@@ -62,7 +64,7 @@ export async function createApplication(
     updated_at: now,
   };
   await insertApplication(tx, row);
-  await putDestinations(tx, row, read.destinations);
+  await putDestinations(tx, row, withUpstreams(read.destinations, []));
   await putPolicies(tx, { row, read, existing: [], now });
   return await written(tx, row, 'application.create');
 }
@@ -77,7 +79,7 @@ export async function updateApplication(
   { id, ...write }: ApplicationWrite & { id: string },
 ): Promise<Change<PresentedApplication>> {
   const { place, read, now } = write;
-  const { row, policies: existing } = await holdApplication(tx, place, id);
+  const { row, destinations, policies: existing } = await holdApplication(tx, place, id);
   await holdDestinations(tx);
   await refuseUnfit(tx, write);
   const change = {
@@ -87,7 +89,7 @@ export async function updateApplication(
     updated_at: now,
   };
   await updateApplicationRow(tx, row, change);
-  await putDestinations(tx, row, read.destinations);
+  await putDestinations(tx, row, withUpstreams(read.destinations, destinations));
   await putPolicies(tx, { row, read, existing, now });
   return await written(tx, { ...row, ...change }, 'application.update');
 }
@@ -108,6 +110,35 @@ export async function deleteApplication(tx: Tx, place: Place, name: string): Pro
   };
 }
 
+/**
+ * Ends every token that was issued for the application, and every code on its way to it; sessions stay, so that
+ * whoever may still use it comes back by its own. Service tokens are no tokens of the application's.
+ */
+export async function revokeApplicationTokens(tx: Tx, place: Place, name: string): Promise<Change<object>> {
+  const { row } = await holdApplication(tx, place, name);
+  const { id } = row;
+  return {
+    result: {},
+    items: [revocation({ type: 'application', id })],
+    audit: {
+      action: 'application.revoke_tokens',
+      resource: { type: 'application', id },
+      metadata: { name: row.name },
+    },
+  };
+}
+
+/** What says nothing of the server behind it keeps the one that it had: clients that know of none send it back so. */
+function withUpstreams(asked: readonly AskedDestination[], existing: readonly DestinationRow[]) {
+  const before = new Map(existing.map(({ uri, upstream }) => [uri, upstream]));
+  return asked.map(({ uri, host, path, upstream = before.get(uri) ?? null }) => ({
+    uri,
+    host,
+    path,
+    upstream,
+  }));
+}
+
 async function putPolicies(
   tx: Tx,
   {
@@ -118,6 +149,8 @@ async function putPolicies(
   }: { row: ApplicationRow; read: ReadApplication; existing: readonly PolicyRow[]; now: string },
 ): Promise<void> {
   if (!read.policies) return;
+  const given = read.policies.flatMap(({ input, pointer }) => (input ? [{ input, pointer }] : []));
+  await refuseUnknownTokens(tx, row.account_id, given);
   const of = { accountId: row.account_id, applicationId: row.id, existing, now };
   const rows = embeddedRows(read.policies, of);
   await deletePoliciesOf(tx, row.account_id, row.id);
@@ -128,6 +161,7 @@ async function written(tx: Tx, row: ApplicationRow, action: string): Promise<Cha
   const whole = await complete(tx, { accountId: row.account_id, zone: null }, row);
   const { id, name } = row;
   const destinations = whole.destinations.map(({ uri }) => uri);
+  const upstreams = whole.destinations.flatMap(({ upstream }) => upstream ?? []);
   const policies = whole.policies.map((policy) => policy.id);
   return {
     result: presentApplication(whole),
@@ -135,7 +169,7 @@ async function written(tx: Tx, row: ApplicationRow, action: string): Promise<Cha
     audit: {
       action,
       resource: { type: 'application', id },
-      metadata: { name, destinations, policies },
+      metadata: { name, destinations, ...(upstreams.length > 0 ? { upstreams } : {}), policies },
     },
   };
 }

@@ -1,16 +1,21 @@
 import type { Static } from 'typebox';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { isOff, refuseAsked } from '../../kernel/off.ts';
-import { collect, type Problem } from '../../kernel/result.ts';
+import { collect, type Parsed, type Problem, parsed } from '../../kernel/result.ts';
 import { SHORTEST_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { ApplicationInput as Contract } from './contract.ts';
 import { type Destination, parseDestination } from './destinations.ts';
 import { type EmbeddedPolicy, readEmbedded } from './embedded-policies.ts';
+import { parseUpstream, serviceHeaderProblems } from './gate-settings.ts';
 
 export type ApplicationInput = Static<typeof Contract>;
 
 /** A destination, and where in the body it was asked for. */
-export type AskedDestination = Destination & { readonly pointer: string };
+export type AskedDestination = Destination & {
+  readonly pointer: string;
+  /** Origin of the server behind it; null for none, undefined for the one that it has. */
+  readonly upstream?: string | null;
+};
 
 export interface Settings {
   readonly allowed_idps: readonly string[];
@@ -19,6 +24,10 @@ export interface Settings {
   readonly http_only_cookie_attribute: boolean;
   readonly same_site_cookie_attribute: 'none' | 'lax' | 'strict' | null;
   readonly logo_url: string | null;
+  readonly enable_binding_cookie: boolean;
+  readonly read_service_tokens_from_header: string | null;
+  readonly service_auth_401_redirect: boolean;
+  readonly strict_service_token_auth: boolean;
 }
 
 /** What a body asks for, checked by itself. */
@@ -43,14 +52,11 @@ const NOT_YET = [
   'custom_non_identity_deny_url',
   'custom_pages',
   'eager_redirect_cookie_setting',
-  'enable_binding_cookie',
   'mfa_config',
   'oauth_configuration',
   'options_preflight_bypass',
   'path_cookie_attribute',
-  'read_service_tokens_from_header',
   'scim_config',
-  'service_auth_401_redirect',
   'skip_interstitial',
   'tags',
   'use_clientless_isolation_app_launcher_url',
@@ -91,6 +97,10 @@ export function readApplication(input: ApplicationInput): ReadApplication {
       http_only_cookie_attribute: input.http_only_cookie_attribute ?? true,
       same_site_cookie_attribute: readSameSite(input.same_site_cookie_attribute),
       logo_url: input.logo_url || null,
+      enable_binding_cookie: input.enable_binding_cookie ?? false,
+      read_service_tokens_from_header: input.read_service_tokens_from_header || null,
+      service_auth_401_redirect: input.service_auth_401_redirect ?? false,
+      strict_service_token_auth: input.strict_service_token_auth ?? false,
     },
   };
 }
@@ -121,6 +131,7 @@ function readDestinations(input: ApplicationInput): AskedDestination[] {
 interface Asked {
   readonly uri: string;
   readonly pointer: string;
+  readonly upstream?: { readonly text: string | null; readonly pointer: string };
 }
 
 function urisOf({ destinations, self_hosted_domains: domains, domain }: ApplicationInput): Asked[] {
@@ -132,11 +143,16 @@ function urisOf({ destinations, self_hosted_domains: domains, domain }: Applicat
         throw refusal('notSupported', { detail: `${type} destinations yet`, pointer: `${pointer}/type` });
       refuseAsked(destination, ['overrides'], pointer);
       if (uri === undefined) throw invalid([{ pointer: `${pointer}/uri`, message: 'is required' }]);
-      return { uri, pointer: `${pointer}/uri` };
+      return { uri, pointer: `${pointer}/uri`, ...askedUpstream(destination, pointer) };
     });
   }
   if (domains?.length) return listed(domains);
   return domain === undefined ? [] : [{ uri: domain, pointer: '/domain' }];
+}
+
+function askedUpstream({ upstream }: { upstream?: string | null }, pointer: string): Pick<Asked, 'upstream'> {
+  if (upstream === undefined) return {};
+  return { upstream: { text: upstream || null, pointer: `${pointer}/upstream` } };
 }
 
 function listed(domains: readonly string[]): Asked[] {
@@ -144,12 +160,19 @@ function listed(domains: readonly string[]): Asked[] {
 }
 
 function read(uris: readonly Asked[]): AskedDestination[] {
-  const readings = collect(uris.map(({ uri, pointer }) => parseDestination(uri, pointer)));
+  const readings = collect(uris.map(readOne));
   if (!readings.ok) throw invalid(readings.problems);
-  return readings.value.map((destination, index) => ({
-    ...destination,
-    pointer: uris[index]?.pointer ?? '',
-  }));
+  return readings.value;
+}
+
+function readOne({ uri, pointer, upstream }: Asked): Parsed<AskedDestination> {
+  const destination = parseDestination(uri, pointer);
+  if (!destination.ok) return destination;
+  const placed = { ...destination.value, pointer };
+  if (!upstream) return parsed(placed);
+  if (upstream.text === null) return parsed({ ...placed, upstream: null });
+  const origin = parseUpstream(upstream.text, upstream.pointer);
+  return origin.ok ? parsed({ ...placed, upstream: origin.value }) : origin;
 }
 
 function refuseRepeated(destinations: readonly AskedDestination[]): void {
@@ -184,6 +207,8 @@ function* settingProblems(input: ApplicationInput): Generator<Problem> {
   if (logo && !/^https?:\/\//i.test(logo)) {
     yield { pointer: '/logo_url', message: 'must be an http or https URL' };
   }
+  const { read_service_tokens_from_header: header } = input;
+  if (header) yield* serviceHeaderProblems(header, '/read_service_tokens_from_header');
   if (input.auto_redirect_to_identity && input.allowed_idps?.length !== 1) {
     yield { pointer: '/auto_redirect_to_identity', message: 'needs exactly one entry in allowed_idps' };
   }

@@ -37,17 +37,80 @@ const laterSettings: readonly [string, unknown][] = [
   ['custom_non_identity_deny_url', 'https://example.com/'],
   ['custom_pages', ['699d98642c564d2e855e9661899b7252']],
   ['eager_redirect_cookie_setting', true],
-  ['enable_binding_cookie', true],
   ['mfa_config', { allowed_authenticators: ['totp'] }],
   ['oauth_configuration', { enabled: true }],
   ['options_preflight_bypass', true],
   ['path_cookie_attribute', true],
-  ['read_service_tokens_from_header', 'Authorization'],
   ['scim_config', { idp_uid: 'a', remote_uri: 'https://example.com' }],
-  ['service_auth_401_redirect', true],
   ['skip_interstitial', true],
   ['tags', ['engineers']],
   ['use_clientless_isolation_app_launcher_url', true],
+];
+
+/** What a service token cannot be read from: what is no name, and what has a meaning of its own. */
+const noServiceHeaders: readonly unknown[] = [
+  ...['Cookie', 'HOST', 'Cf-Access-Token', 'cf-access-client-id', 'Cf-Anything', 'X-Portcullis-Anything'],
+  ...['Connection', 'Keep-Alive', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'Proxy-Authorization'],
+  ...[
+    'X-Forwarded-Host',
+    'Forwarded',
+    'X-Real-IP',
+    'Content-Length',
+    'Content-Type',
+    'Accept',
+    'Sec-Fetch-Mode',
+  ],
+  ...['X-Requested-With', 'X-Request-Id', 'Set-Cookie', 'Expect', 'Via', 'Origin'],
+  ...['x y', 'x:y', 'x\r\ny', '-x', 'x-', 'x_y', 'x.y', ':path', 'ä', 'a'.repeat(65), 1, true, ['x'], {}],
+];
+
+const noUpstreams: readonly unknown[] = [
+  ...[
+    '127.0.0.1:3000',
+    '//127.0.0.1:3000',
+    'ftp://127.0.0.1',
+    'ws://127.0.0.1',
+    'file:///etc/passwd',
+    'http://',
+  ],
+  ...[
+    'http://127.0.0.1/path',
+    'http://127.0.0.1//',
+    'http://127.0.0.1?',
+    'http://127.0.0.1/?a',
+    'http://127.0.0.1#x',
+  ],
+  ...[
+    'http://user@127.0.0.1',
+    'http://user:secret@127.0.0.1',
+    'http://@127.0.0.1',
+    'http://127.0.0.1\\@a.example',
+  ],
+  ...[
+    'http://127.0.0.1:0',
+    'http://127.0.0.1:65536',
+    'http://127.0.0.1:x',
+    'http://a b',
+    ' http://127.0.0.1',
+  ],
+  ...[
+    'http://169.254.169.254',
+    'http://[fe80::1]',
+    'http://[::ffff:169.254.0.1]',
+    'http://2852039166',
+    'http://0xa9fea9fe',
+  ],
+  ...['http://169.254.43518', 'http://[fd00:ec2::254]', 'http://[fe80::1%25eth0]', 'http://[fe80::1%eth0]'],
+  ...[
+    'http://0.0.0.0:3000',
+    'http://[::]:3000',
+    'http://224.0.0.1',
+    'http://%31%36%39.254.1.1',
+    1,
+    true,
+    {},
+    [],
+  ],
 ];
 
 const publicly = (...uris: string[]) => uris.map((uri) => ({ type: 'public', uri }));
@@ -110,6 +173,23 @@ const wrong: readonly [string, Record<string, unknown>, Refusal][] = [
     invalid('/auto_redirect_to_identity'),
   ],
   ['policies that are no list', { domain, policies: {} }, invalid('/policies')],
+  ...['enable_binding_cookie', 'service_auth_401_redirect', 'strict_service_token_auth'].flatMap((name) =>
+    ['true', 1, {}, []].map((value): [string, Record<string, unknown>, Refusal] => [
+      `${name} as ${JSON.stringify(value)}`,
+      { domain, [name]: value },
+      invalid(`/${name}`),
+    ]),
+  ),
+  ...noServiceHeaders.map((name): [string, Record<string, unknown>, Refusal] => [
+    `service tokens in the header ${JSON.stringify(name)}`,
+    { domain, read_service_tokens_from_header: name },
+    invalid('/read_service_tokens_from_header'),
+  ]),
+  ...noUpstreams.map((upstream): [string, Record<string, unknown>, Refusal] => [
+    `the server ${JSON.stringify(upstream)} behind a destination`,
+    { destinations: [...publicly('b.example.com'), { type: 'public', uri: domain, upstream }] },
+    invalid('/destinations/1/upstream'),
+  ]),
 ];
 
 const at = ({ app }: Stage) => `/accounts/${app.credentials.account_id}/access/apps`;
@@ -228,7 +308,10 @@ onBothDatabases('applications', (stage) => {
     const bodies = [
       { domain },
       {
-        destinations: publicly(domain, 'b.example.com/path'),
+        destinations: [
+          { type: 'public', uri: domain, upstream: 'http://127.0.0.1:3000' },
+          ...publicly('b.example.com/path'),
+        ],
         name: 'Everything',
         allowed_idps: [idp],
         auto_redirect_to_identity: true,
@@ -237,6 +320,10 @@ onBothDatabases('applications', (stage) => {
         same_site_cookie_attribute: 'lax',
         session_duration: '6h30m',
         logo_url: 'https://example.com/logo.png',
+        enable_binding_cookie: true,
+        read_service_tokens_from_header: 'Authorization',
+        service_auth_401_redirect: true,
+        strict_service_token_auth: true,
         policies: [allowAll, { ...allowAll, name: 'Second', session_duration: '1h', precedence: 7 }],
       },
     ];

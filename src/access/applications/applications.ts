@@ -49,7 +49,11 @@ export function presentApplication({ row, destinations, policies }: WholeApplica
     name: row.name,
     type: row.type,
     domain: uris[0] ?? '',
-    destinations: uris.map((uri) => ({ type: 'public', uri })),
+    destinations: destinations.map(({ uri, upstream }) => ({
+      type: 'public',
+      uri,
+      ...(upstream === null ? {} : { upstream }),
+    })),
     self_hosted_domains: uris,
     session_duration: row.session_duration ?? '24h',
     allowed_idps: [...settings.allowed_idps],
@@ -60,9 +64,13 @@ export function presentApplication({ row, destinations, policies }: WholeApplica
       ? { same_site_cookie_attribute: settings.same_site_cookie_attribute }
       : {}),
     ...(settings.logo_url ? { logo_url: settings.logo_url } : {}),
-    enable_binding_cookie: false,
+    enable_binding_cookie: settings.enable_binding_cookie,
+    ...(settings.read_service_tokens_from_header
+      ? { read_service_tokens_from_header: settings.read_service_tokens_from_header }
+      : {}),
     options_preflight_bypass: false,
-    service_auth_401_redirect: false,
+    service_auth_401_redirect: settings.service_auth_401_redirect,
+    strict_service_token_auth: settings.strict_service_token_auth,
     skip_interstitial: false,
     tags: [],
     policies: policies.map(presentPolicy),
@@ -162,16 +170,16 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
     name: row.name,
     type: row.type,
     session_duration: row.session_duration === null ? null : parseDuration(row.session_duration),
-    destinations: destinations.map(({ host, path }) => ({ host, path, upstream: null })),
+    destinations: destinations.map(({ host, path, upstream }) => ({ host, path, upstream })),
     policies: policies.map(toGatePolicy),
     allowed_idps: settings.allowed_idps,
     auto_redirect_to_identity: settings.auto_redirect_to_identity,
     http_only_cookie: settings.http_only_cookie_attribute,
     same_site_cookie: settings.same_site_cookie_attribute,
-    binding_cookie: false,
-    service_token_header: null,
-    strict_service_tokens: false,
-    service_auth_401: false,
+    binding_cookie: settings.enable_binding_cookie,
+    service_token_header: settings.read_service_tokens_from_header?.toLowerCase() ?? null,
+    strict_service_tokens: settings.strict_service_token_auth,
+    service_auth_401: settings.service_auth_401_redirect,
   };
   return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }

@@ -50,6 +50,9 @@ export const PolicyLink = Type.Object({
 const Destination = Type.Object({
   type: Type.Optional(Type.String({ maxLength: 64 })),
   uri: Type.Optional(text),
+  upstream: Type.Optional(
+    Nullable(Type.String({ maxLength: 2048, description: 'Origin of the server behind it. Ours.' })),
+  ),
   overrides: Type.Optional(Type.Unknown()),
 });
 
@@ -60,7 +63,9 @@ export const Application = Type.Object({
   name: Type.String(),
   type: Type.String(),
   domain: Type.String(),
-  destinations: Type.Array(Type.Object({ type: Type.String(), uri: Type.String() })),
+  destinations: Type.Array(
+    Type.Object({ type: Type.String(), uri: Type.String(), upstream: Type.Optional(Type.String()) }),
+  ),
   self_hosted_domains: Type.Array(Type.String()),
   session_duration: Type.String(),
   allowed_idps: Type.Array(Type.String()),
@@ -70,8 +75,10 @@ export const Application = Type.Object({
   same_site_cookie_attribute: Type.Optional(Type.String()),
   logo_url: Type.Optional(Type.String()),
   enable_binding_cookie: Type.Boolean(),
+  read_service_tokens_from_header: Type.Optional(Type.String()),
   options_preflight_bypass: Type.Boolean(),
   service_auth_401_redirect: Type.Boolean(),
+  strict_service_token_auth: Type.Boolean(),
   skip_interstitial: Type.Boolean(),
   tags: Type.Array(Type.String()),
   policies: Type.Array(Policy),
@@ -80,6 +87,7 @@ export const Application = Type.Object({
 });
 
 const unknown = Type.Optional(Type.Unknown());
+const flag = Type.Optional(Nullable(Type.Boolean()));
 
 /** Body of create and update. The last block is known to the SDK and refused unless it asks for nothing. */
 export const ApplicationInput = Type.Object({
@@ -95,6 +103,10 @@ export const ApplicationInput = Type.Object({
   http_only_cookie_attribute: Type.Optional(Type.Boolean()),
   same_site_cookie_attribute: Type.Optional(Type.String({ maxLength: 16 })),
   logo_url: Type.Optional(text),
+  enable_binding_cookie: flag,
+  read_service_tokens_from_header: Type.Optional(Nullable(Type.String({ maxLength: 64 }))),
+  service_auth_401_redirect: flag,
+  strict_service_token_auth: flag,
   policies: Type.Optional(
     Type.Array(Type.Unknown({ description: 'A policy, or the id of one that the application has.' }), {
       maxItems: MOST_POLICIES,
@@ -108,14 +120,11 @@ export const ApplicationInput = Type.Object({
   custom_non_identity_deny_url: unknown,
   custom_pages: unknown,
   eager_redirect_cookie_setting: unknown,
-  enable_binding_cookie: unknown,
   mfa_config: unknown,
   oauth_configuration: unknown,
   options_preflight_bypass: unknown,
   path_cookie_attribute: unknown,
-  read_service_tokens_from_header: unknown,
   scim_config: unknown,
-  service_auth_401_redirect: unknown,
   skip_interstitial: unknown,
   tags: unknown,
   use_clientless_isolation_app_launcher_url: unknown,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NotFoundError, PermissionDeniedError } from 'cloudflare';
-import type { ApplicationCreateParams } from 'cloudflare/resources/zero-trust/access/applications/applications';
+import type {
+  ApplicationCreateParams,
+  ApplicationUpdateParams,
+} from 'cloudflare/resources/zero-trust/access/applications/applications';
 import type { PolicyCreateParams } from 'cloudflare/resources/zero-trust/access/applications/policies';
 import { seed, statement } from '../../../test/support/authority-rows.ts';
 import { readRows } from '../../../test/support/rows.ts';
@@ -27,6 +30,8 @@ interface Shown {
   precedence: number;
   [name: string]: unknown;
 }
+
+const unaged = ({ updated_at: _, ...rest }: object & { updated_at?: unknown }) => rest;
 
 async function createApplication(stage: Stage): Promise<string> {
   const { applications, account_id } = use(stage);
@@ -64,18 +69,33 @@ async function told(stage: Stage, application: string): Promise<string[]> {
   return state.policies.map(({ decision, name }) => `${decision} ${name}`);
 }
 
+const naming = (id: string) => ({ service_token: { token_id: id } });
+
 onBothDatabases('a policy that cannot be', (stage) => {
   test('is refused with a pointer to what is wrong, on create and on update, and nothing changes', async () => {
     const { app, account_id } = use(stage);
     const application = await createApplication(stage);
     const { id } = await createPolicy(stage, application);
+    const other = await addTenant(app, 'theirs');
+    const at = { account_id: other.accountId };
+    const { id: theirs = '' } = await other.sdk.zeroTrust.access.serviceTokens.create({
+      ...at,
+      name: 'theirs',
+    });
     const wrong: [string, number, object][] = [
       ['/name', 12130, policy({ name: undefined })],
       ['/name', 12130, policy({ name: '' })],
       ['/decision', 12130, policy({ decision: undefined })],
       ['/decision', 12130, policy({ decision: 'ALLOW' })],
       ['/decision', 1002, policy({ decision: 'bypass' })],
-      ['/decision', 1002, policy({ decision: 'non_identity' })],
+      [
+        '/include/1/service_token/token_id',
+        12130,
+        policy({ include: [{ everyone: {} }, naming(newUuid())] }),
+      ],
+      ['/exclude/0/service_token/token_id', 12130, policy({ exclude: [naming(theirs)] })],
+      ['/require/0/service_token/token_id', 12130, policy({ require: [naming('me')] })],
+      ['/include/0/any_valid_service_token', 12130, policy({ include: [{ any_valid_service_token: 1 }] })],
       ['/include', 12130, policy({ include: undefined })],
       ['/include', 12130, policy({ include: [] })],
       ['/include', 12130, policy({ include: { everyone: {} } })],
@@ -160,6 +180,44 @@ onBothDatabases('a policy of an application', (stage) => {
       result,
     );
     assert.deepEqual(await told(stage, application), ['allow Staff']);
+  });
+
+  test('for service tokens is answered as it was written, and told to the gates', async () => {
+    const { app, policies, applications, account_id } = use(stage);
+    const { id: token = '' } = await app
+      .sdk()
+      .zeroTrust.access.serviceTokens.create({ account_id, name: 'robot' });
+    const application = await createApplication(stage);
+    const include = [naming(token.toUpperCase()), { any_valid_service_token: {} }];
+    const fields = { name: 'Robots', decision: 'non_identity', include, exclude: [naming(token)] };
+    const made = await createPolicy(stage, application, fields);
+    assert.deepEqual(made.include, include);
+    assert.deepEqual(await policies.get(made.id, { account_id, app_id: application }), made);
+    assert.deepEqual(await told(stage, application), ['non_identity Robots']);
+    const whole = await applications.get(application, { account_id });
+    const again = await applications.update(application, { account_id, ...whole } as ApplicationUpdateParams);
+    assert.deepEqual('policies' in again && again.policies?.map(unaged), [unaged(made)]);
+    const only = { name: 'Only robots', include: [{ any_valid_service_token: {} }] };
+    assert.equal((await createPolicy(stage, application, only)).decision, 'allow');
+  });
+
+  test('in the body of its application cannot name a service token that is not there', async () => {
+    const { app, account_id } = use(stage);
+    const application = await createApplication(stage);
+    const target = `/accounts/${account_id}/access/apps`;
+    const policies = [policy(), policy({ decision: 'non_identity', include: [naming(newUuid())] })];
+    const rows = await readRows(stage.database);
+    for (const [method, at] of [
+      ['POST', target],
+      ['PUT', `${target}/${application}`],
+    ] as const) {
+      const body = { type: 'self_hosted', domain: `${newTag()}.localhost`, policies };
+      const answer = await app.api(method, at, { body });
+      const [error] = answer.body.errors;
+      const pointer = '/policies/1/include/0/service_token/token_id';
+      assert.deepEqual([answer.status, error.code, error.source.pointer], [400, 12130, pointer]);
+    }
+    assert.deepEqual(await readRows(stage.database), rows);
   });
 
   test('is put last, or in the place that it asks for, and the others make room', async () => {

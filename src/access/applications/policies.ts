@@ -19,6 +19,7 @@ import {
   toPolicyRow,
 } from './policy-input.ts';
 import { deletePolicyRow, insertPolicies, listPolicies, shiftPolicies, updatePolicyRow } from './store.ts';
+import { refuseUnknownTokens } from './token-rules.ts';
 
 interface OfApplication {
   readonly place: Place;
@@ -49,6 +50,7 @@ export async function createPolicy(
 ): Promise<Change<PresentedPolicy>> {
   checkPolicy(input, '');
   const application = await holdApplication(tx, place, applicationId);
+  await refuseUnknownTokens(tx, place.accountId, [{ input, pointer: '' }]);
   if (application.policies.length >= MOST_POLICIES) throw tooMany();
   const precedence = await makeRoom(tx, application, input.precedence ?? null);
   const { account_id: accountId, id } = application.row;
@@ -65,6 +67,7 @@ export async function updatePolicy(
   checkPolicy(input, '');
   const application = await holdApplication(tx, place, applicationId);
   const before = theOne(application.policies, id);
+  await refuseUnknownTokens(tx, place.accountId, [{ input, pointer: '' }]);
   const moves = input.precedence !== undefined && input.precedence !== before.precedence;
   const precedence = moves ? await makeRoom(tx, application, input.precedence ?? null) : before.precedence;
   const row = { ...before, ...policyFields(input), precedence, updated_at: now };

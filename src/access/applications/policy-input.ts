@@ -10,8 +10,8 @@ import type { PolicyInput as Contract, Policy as Presented } from './contract.ts
 export type PolicyInput = Static<typeof Contract>;
 export type PresentedPolicy = Static<typeof Presented>;
 
-const DECISIONS = ['allow', 'deny'];
-const KNOWN_DECISIONS = [...DECISIONS, 'bypass', 'non_identity'];
+const DECISIONS: readonly string[] = ['allow', 'deny', 'non_identity'] satisfies Policy['decision'][];
+const KNOWN_DECISIONS = [...DECISIONS, 'bypass'];
 
 /** Settings of a policy that come later, accepted only where they ask for nothing. */
 const NOT_YET = [
@@ -95,6 +95,10 @@ export function presentPolicy(row: PolicyRow): PresentedPolicy {
   };
 }
 
+function toGateDecision(decision: string): Policy['decision'] {
+  return decision === 'allow' || decision === 'non_identity' ? decision : 'deny';
+}
+
 /** The policy as gates evaluate it, its rules normalised. */
 export function toGatePolicy(row: PolicyRow): Policy {
   const rules = (text: string) => {
@@ -106,7 +110,7 @@ export function toGatePolicy(row: PolicyRow): Policy {
   return {
     id: row.id,
     name: row.name,
-    decision: row.decision === 'allow' ? 'allow' : 'deny',
+    decision: toGateDecision(row.decision),
     precedence: row.precedence,
     include: rules(row.include),
     exclude: rules(row.exclude),

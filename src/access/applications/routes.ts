@@ -1,9 +1,15 @@
+import { Type } from 'typebox';
 import { pageOfAll } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { refuseAsked } from '../../kernel/off.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
-import { createApplication, deleteApplication, updateApplication } from './application-changes.ts';
+import {
+  createApplication,
+  deleteApplication,
+  revokeApplicationTokens,
+  updateApplication,
+} from './application-changes.ts';
 import { readApplication } from './application-input.ts';
 import {
   allApplications,
@@ -102,6 +108,19 @@ export function applicationRoutes(control: Control, options: { reservedHosts: re
       result: Deleted,
       handler: (call) =>
         commitAct(control, call.act, (tx) => deleteApplication(tx, placeOf(call), call.params.app_id)),
+    }),
+    route({
+      ...base,
+      method: 'POST',
+      path: `${ITEM}/revoke_tokens`,
+      operation: 'access-applications-revoke-service-tokens',
+      summary: 'Revoke application tokens',
+      permission: [...writers, 'Access: Apps and Policies Revoke'],
+      status: 202,
+      params: ApplicationParams,
+      result: Type.Object({}),
+      handler: (call) =>
+        commitAct(control, call.act, (tx) => revokeApplicationTokens(tx, placeOf(call), call.params.app_id)),
     }),
   ];
 }

@@ -76,20 +76,21 @@ export async function putDestinations(
     .deleteFrom('application_destinations')
     .where('application_id', '=', application.id)
     .execute();
-  const rows = destinations.map(({ uri, host, path }, ordinal) => ({
+  const rows = destinations.map(({ uri, host, path, upstream }, ordinal) => ({
     application_id: application.id,
     account_id: application.account_id,
     ordinal,
     uri,
     host,
     path,
+    upstream,
   }));
   await tx.query.insertInto('application_destinations').values(rows).execute();
 }
 
 export type DestinationRow = Pick<
   Tables['application_destinations'],
-  'application_id' | 'uri' | 'host' | 'path'
+  'application_id' | 'uri' | 'host' | 'path' | 'upstream'
 >;
 
 /** Destinations of one application, or of all of the account, in their order. */
@@ -100,7 +101,7 @@ export async function listDestinations(
 ): Promise<DestinationRow[]> {
   let query = reader.query
     .selectFrom('application_destinations')
-    .select(['application_id', 'uri', 'host', 'path'])
+    .select(['application_id', 'uri', 'host', 'path', 'upstream'])
     .where('account_id', '=', accountId);
   if (applicationId !== undefined) query = query.where('application_id', '=', applicationId);
   return await query.orderBy('application_id').orderBy('ordinal').execute();

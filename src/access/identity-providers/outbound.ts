@@ -2,19 +2,11 @@ import { lookup } from 'node:dns';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { type Address, contains, parseAddress, parseCidr } from '../../kernel/address.ts';
+import { type Address, contains, isNeverCalled, parseAddress, parseCidr } from '../../kernel/address.ts';
 
 const blocks = (...texts: string[]) => texts.map(parseCidr).filter((block) => block !== null);
 
 const LOOPBACK = blocks('127.0.0.0/8', '::1');
-
-/** Link-local, also as IPv6 writes it in other ways, and what names no single other machine. */
-const FORBIDDEN = [
-  ...blocks('169.254.0.0/16', 'fe80::/10', '64:ff9b::a9fe:0/112', '2002:a9fe::/32', '::a9fe:0/112'),
-  // Amazon's IPv6 counterpart of 169.254.169.254.
-  ...blocks('fd00:ec2::254'),
-  ...blocks('0.0.0.0/8', '224.0.0.0/4', '255.255.255.255', '::', 'ff00::/8'),
-];
 
 const LARGEST = 1024 * 1024;
 const TIMEOUT_MS = 10_000;
@@ -28,7 +20,7 @@ export function endpointProblem(text: string): string | null {
   if (!url || url.username || url.password || url.hash)
     return 'must be a URL without credentials or fragment';
   const address = parseAddress(hostOf(url));
-  if (address && contains(FORBIDDEN, address)) return 'must not be a link-local or multicast address';
+  if (address && isNeverCalled(address)) return 'must not be a link-local or multicast address';
   const isLoopback = address ? contains(LOOPBACK, address) : /(?:^|\.)localhost$/.test(url.hostname);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback)) return null;
   return 'must be https (http is for loopback alone)';
@@ -104,7 +96,7 @@ function headersOf(answer: IncomingMessage): Headers {
 
 function checkedLookup(loopbackOnly: boolean): LookupFunction {
   const isRefused = (address: Address | null) =>
-    address === null || contains(FORBIDDEN, address) || (loopbackOnly && !contains(LOOPBACK, address));
+    address === null || isNeverCalled(address) || (loopbackOnly && !contains(LOOPBACK, address));
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, '');
