@@ -39,15 +39,18 @@ type Outcome = Pick<Admission, 'verdict' | 'reason'> & {
 };
 
 /** What the log is told of an outcome. */
-export function toDecision({ question, ...asked }: Asked, outcome: Outcome): Decision {
+export function toDecision({ requestId, at, via, ip, question }: Asked, outcome: Outcome): Decision {
   const { verdict, reason, destination, visitor } = outcome;
   const session = visitor?.kind === 'user' ? visitor.session : null;
   return {
-    ...asked,
+    requestId,
+    at,
+    via,
     verdict,
     reason,
     method: question?.method ?? null,
     host: question?.host ?? null,
+    ip,
     accountId: destination?.account.accountId ?? null,
     applicationId: destination?.application.id ?? null,
     userId: session?.user_id ?? null,
