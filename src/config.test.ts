@@ -26,6 +26,7 @@ describe('without a word', () => {
   test('the server is for this machine alone', () => {
     assert.deepEqual(read([]), {
       listen: { host: '127.0.0.1', port: 8787 },
+      tls: null,
       data: path.resolve('data'),
       databaseUrl: null,
       teamDomain: 'team.localhost:8787',
@@ -38,8 +39,13 @@ describe('without a word', () => {
       masterKeyFile: path.resolve('data/master.key'),
       trustedProxies: [],
       forwardAuthSecret: null,
+      upstreamCaFile: null,
+      upstreamTimeout: 60_000,
+      idleTimeout: 3_600_000,
       metricsListen: { host: '127.0.0.1', port: 9464 },
       rateLimit: 1200,
+      requestLogDays: 30,
+      requestLogLines: 1_000_000,
       logLevel: 'info',
     });
   });
@@ -75,6 +81,8 @@ describe('where a setting is read', () => {
   test('each can be a flag in two spellings, a variable, and a key of the file', () => {
     const good: Record<(typeof settings)[number]['name'], string> = {
       listen: '[::1]:1',
+      'tls-cert': '/tls.crt',
+      'tls-key': '/tls.key',
       data: folder,
       'database-url': 'postgresql://user:pw@db.example/x',
       'team-domain': 'Team.Example:8080',
@@ -84,23 +92,32 @@ describe('where a setting is read', () => {
       'master-key-file': '/k',
       'trusted-proxy': '10.0.0.0/8,::1',
       'forward-auth-secret': 's'.repeat(32),
+      'upstream-ca-file': '/ca.pem',
+      'upstream-timeout': '5',
+      'idle-timeout': '86400',
       'insecure-http': 'true',
       'metrics-listen': 'off',
       'rate-limit': 'off',
+      'request-log-days': '7',
+      'request-log-lines': '5000',
       'log-level': 'trace',
     };
     const usual = read([]);
     for (const { name } of settings) {
       const value = good[name];
       const variable = `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`;
+      // Each of these two is a problem without the other.
+      const other =
+        { 'tls-cert': ['--tls-key=/other'], 'tls-key': ['--tls-cert=/other'] }[name as string] ?? [];
       const readings = [
-        read([`--${name}=${value}`]),
+        read([`--${name}=${value}`, ...other]),
         read([
           'flag' in byName(name) ? `--${name}=${value}` : `--${name}`,
           ...('flag' in byName(name) ? [] : [value]),
+          ...other,
         ]),
-        read([], { [variable]: value }),
-        read([`--config=${fileWith(JSON.stringify({ [name]: value }))}`]),
+        read(other, { [variable]: value }),
+        read([`--config=${fileWith(JSON.stringify({ [name]: value }))}`, ...other]),
       ];
       for (const reading of readings) assert.deepEqual(reading, readings[0], name);
       if (name !== 'insecure-http') assert.notDeepEqual(readings[0], usual, name);
@@ -145,6 +162,24 @@ describe('what follows from what', () => {
     [['--admin-email=Admin@Example.com'], { adminEmail: 'admin@example.com' }],
     [['--data=/srv/p'], { data: '/srv/p', masterKeyFile: '/srv/p/master.key' }],
     [['--insecure-http=false'], {}],
+    [
+      ['--tls-cert=/a/tls.crt', '--tls-key=/a/tls.key'],
+      {
+        tls: { cert: '/a/tls.crt', key: '/a/tls.key' },
+        scheme: 'https',
+        publicUrl: 'https://127.0.0.1:8787',
+        teamDomain: 'team.localhost:8787',
+      },
+    ],
+    [
+      ['--tls-cert=c', '--tls-key=k', '--listen=0.0.0.0:443'],
+      { scheme: 'https', teamDomain: 'team.localhost' },
+    ],
+    [['--tls-cert=c', '--tls-key=k', '--listen=0.0.0.0:80'], { teamDomain: 'team.localhost:80' }],
+    [['--tls-cert=c', '--tls-key=k', '--public-url=https://a.test'], { publicUrl: 'https://a.test' }],
+    [['--public-url=https://a.test', '--team-domain=team.example:443'], { teamDomain: 'team.example' }],
+    [['--team-domain=team.example:80'], { teamDomain: 'team.example' }],
+    [['--team-domain=team.example:443'], { teamDomain: 'team.example:443' }],
   ];
   for (const [argv, expected] of table) {
     test(argv.join(' '), () => {

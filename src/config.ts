@@ -10,9 +10,17 @@ export interface Listen {
   readonly port: number;
 }
 
+/** Where a certificate with its chain and its private key are, both PEM. */
+export interface KeyPairFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** Everything the server is told from outside, checked and frozen. */
 export interface Config {
   readonly listen: Listen;
+  /** null: plain HTTP. */
+  readonly tls: KeyPairFiles | null;
   readonly data: string;
   /** null: the SQLite file in the data folder. */
   readonly databaseUrl: string | null;
@@ -28,8 +36,15 @@ export interface Config {
   readonly masterKeyFile: string;
   readonly trustedProxies: readonly Cidr[];
   readonly forwardAuthSecret: string | null;
+  readonly upstreamCaFile: string | null;
+  /** Milliseconds. */
+  readonly upstreamTimeout: number;
+  /** Milliseconds. */
+  readonly idleTimeout: number;
   readonly metricsListen: Listen | null;
   readonly rateLimit: number | null;
+  readonly requestLogDays: number;
+  readonly requestLogLines: number;
   readonly logLevel: string;
 }
 
@@ -165,15 +180,21 @@ function interpret(given: Given, problems: string[]): Config {
   };
   const data = ask('data', './data', readPath, 'must be a folder') ?? '.';
   const trustedProxies = ask('trusted-proxy', '', readCidrs, 'must be addresses or CIDR blocks') ?? [];
+  const tls = readKeyPair(given, problems);
   const publicUrl = ask(
     'public-url',
-    originOf(listen),
+    originOf(listen, tls ? 'https' : 'http'),
     readOrigin,
     'must be an http or https origin without a path',
   );
   refuseOpenHttp(given, listen, trustedProxies, problems);
+  if (tls && /^http:/.test(publicUrl))
+    problems.push(`${given.get('public-url')?.from}: must be https, since --tls-cert is given`);
+  const scheme =
+    tls || given.has('public-url') ? schemeOf(publicUrl) : isLoopback(listen.host) ? 'http' : 'https';
   return {
     listen,
+    tls,
     data,
     trustedProxies,
     publicUrl,
@@ -182,19 +203,24 @@ function interpret(given: Given, problems: string[]): Config {
     teamDomain: ask(
       'team-domain',
       `team.localhost:${listen.port}`,
-      readHost,
+      (text) => readHost(text, scheme),
       'must be a host, with a port if needed',
     ),
     teamDomainGiven: given.has('team-domain'),
-    scheme: given.has('public-url') ? schemeOf(publicUrl) : isLoopback(listen.host) ? 'http' : 'https',
+    scheme,
     adminEmail: ask('admin-email', 'admin@example.com', normaliseEmail, 'must be an e-mail address'),
     zone: ask('zone', 'localhost', normaliseDomain, 'must be a domain name'),
     masterKeyFile: ask('master-key-file', path.join(data, 'master.key'), readPath, 'must be a file'),
     forwardAuthSecret:
       ask('forward-auth-secret', '', readLongSecret, 'must have at least 32 characters') || null,
+    upstreamCaFile: ask('upstream-ca-file', 'none', readOptionalPath, 'must be a file') || null,
+    upstreamTimeout: ask('upstream-timeout', '60', readSeconds, 'must be seconds, from 1 to 86400'),
+    idleTimeout: ask('idle-timeout', '3600', readSeconds, 'must be seconds, from 1 to 86400'),
     metricsListen:
       ask('metrics-listen', '127.0.0.1:9464', readOptionalListen, 'must be host:port or off') || null,
     rateLimit: ask('rate-limit', '1200', readRateLimit, 'must be a whole number from 1 up, or off') || null,
+    requestLogDays: ask('request-log-days', '30', readDays, 'must be a whole number from 1 to 9999'),
+    requestLogLines: ask('request-log-lines', '1000000', readCount, 'must be a whole number from 1 up'),
     logLevel: ask(
       'log-level',
       'info',
@@ -210,10 +236,21 @@ function refuseOpenHttp(given: Given, listen: Listen, trusted: readonly Cidr[], 
   if (insecure && insecure.value !== 'true' && insecure.value !== 'false') {
     problems.push(`${insecure.from}: must be true or false`);
   }
-  if (isLoopback(listen.host) || trusted.length > 0 || insecure?.value === 'true') return;
+  const hasTls = given.has('tls-cert') || given.has('tls-key');
+  if (isLoopback(listen.host) || hasTls || trusted.length > 0 || insecure?.value === 'true') return;
   problems.push(
-    `--listen ${listen.host}:${listen.port}: beyond loopback without TLS: name the proxy that ends TLS with --trusted-proxy, or say --insecure-http`,
+    `--listen ${listen.host}:${listen.port}: beyond loopback without TLS: give --tls-cert and --tls-key, name the proxy that ends TLS with --trusted-proxy, or say --insecure-http`,
   );
+}
+
+/** Both files or neither; what is in them is read when the server starts. */
+function readKeyPair(given: Given, problems: string[]): KeyPairFiles | null {
+  const cert = given.get('tls-cert');
+  const key = given.get('tls-key');
+  for (const file of [cert, key]) if (file?.value === '') problems.push(`${file.from}: must be a file`);
+  if (cert && !key) problems.push(`${cert.from}: needs --tls-key as well`);
+  if (key && !cert) problems.push(`${key.from}: needs --tls-cert as well`);
+  return cert && key ? { cert: path.resolve(cert.value), key: path.resolve(key.value) } : null;
 }
 
 function isLoopback(host: string): boolean {
@@ -222,8 +259,8 @@ function isLoopback(host: string): boolean {
   return address !== null && contains(LOOPBACK, address);
 }
 
-function originOf({ host, port }: Listen): string {
-  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+function originOf({ host, port }: Listen, scheme: 'http' | 'https'): string {
+  return `${scheme}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
 function schemeOf(origin: string | null): 'http' | 'https' {
@@ -246,6 +283,15 @@ function readPath(text: string): string | null {
   return text === '' ? null : path.resolve(text);
 }
 
+function readOptionalPath(text: string): string | null {
+  return text === 'none' ? '' : readPath(text);
+}
+
+/** In milliseconds. */
+function readSeconds(text: string): number | null {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 86_400 ? Number(text) * 1000 : null;
+}
+
 function readCidrs(text: string): Cidr[] | null {
   const parts = text.split(',').filter((part) => part.trim() !== '');
   const blocks = parts.map((part) => parseCidr(part.trim())).filter((block) => block !== null);
@@ -258,9 +304,9 @@ function readOrigin(text: string): string | null {
   return url.pathname === '/' && !url.search && !url.hash && !url.username ? url.origin : null;
 }
 
-/** A host in lower case, in the form a browser sends it: ASCII, the port only if given. */
-function readHost(text: string): string | null {
-  const url = URL.canParse(`http://${text}`) ? new URL(`http://${text}`) : null;
+/** A host in lower case, in the form a browser sends it: ASCII, the port only if it is not the scheme's own. */
+function readHost(text: string, scheme: 'http' | 'https'): string | null {
+  const url = URL.canParse(`${scheme}://${text}`) ? new URL(`${scheme}://${text}`) : null;
   if (url?.pathname !== '/' || url.search || url.username || !/^[^/?#@]+$/.test(text)) return null;
   return url.host;
 }
@@ -275,6 +321,13 @@ function readLongSecret(text: string): string | null {
 }
 
 function readRateLimit(text: string): number | null {
-  if (text === 'off') return 0;
+  return text === 'off' ? 0 : readCount(text);
+}
+
+function readDays(text: string): number | null {
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : null;
+}
+
+function readCount(text: string): number | null {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }

@@ -78,6 +78,8 @@ async function serve(config: Config): Promise<number> {
     once(lost.signal, 'abort').then(() => 1),
   ]);
   const app = await startApp(config, { logger, onLost: () => lost.abort() });
+  // Without a certificate the signal ends the process, as it always does.
+  if (config.tls) process.on('SIGHUP', () => void app.reloadCertificate());
   greet(config, app);
   const code = await stopped;
   if (code !== 0) {

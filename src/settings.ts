@@ -21,6 +21,19 @@ export const settings = [
     describe: 'Where the API, sign-in and forward-auth are served.',
   },
   {
+    name: 'tls-cert',
+    value: 'file',
+    usual: 'none: plain HTTP',
+    describe:
+      'PEM file of a certificate and the chain above it. With --tls-key, --listen speaks HTTPS alone: HTTP/2 and HTTP/1.1. Read again whenever it changes, and after SIGHUP.',
+  },
+  {
+    name: 'tls-key',
+    value: 'file',
+    usual: 'none',
+    describe: 'PEM file of the private key of --tls-cert, not encrypted.',
+  },
+  {
     name: 'data',
     value: 'folder',
     usual: './data',
@@ -43,7 +56,7 @@ export const settings = [
   {
     name: 'public-url',
     value: 'url',
-    usual: 'http:// and --listen',
+    usual: 'http://, or with --tls-cert https://, and --listen',
     describe:
       'Origin under which API clients reach this server. Its scheme is also that of the team domains.',
   },
@@ -82,10 +95,30 @@ export const settings = [
     secret: true,
   },
   {
+    name: 'upstream-ca-file',
+    value: 'file',
+    usual: 'none',
+    describe:
+      'Certificates, in PEM, of authorities that are trusted for https upstreams beside those of the system.',
+  },
+  {
+    name: 'upstream-timeout',
+    value: 'seconds',
+    usual: '60',
+    describe: 'How long an application may take to begin its answer.',
+  },
+  {
+    name: 'idle-timeout',
+    value: 'seconds',
+    usual: '3600',
+    describe:
+      'How long a request, answer, stream or upgraded connection of the built-in proxy may rest with nothing passing either way.',
+  },
+  {
     name: 'insecure-http',
     value: '',
     usual: 'false',
-    describe: 'Allows --listen beyond loopback without a trusted proxy that ends TLS.',
+    describe: 'Allows --listen beyond loopback without --tls-cert or a trusted proxy that ends TLS.',
     flag: true,
   },
   {
@@ -99,6 +132,19 @@ export const settings = [
     value: 'requests',
     usual: '1200',
     describe: 'API requests per five minutes and credential; `off` for no limit.',
+  },
+  {
+    name: 'request-log-days',
+    value: 'days',
+    usual: '30',
+    describe: 'How long the request log keeps a line; at most 9999.',
+  },
+  {
+    name: 'request-log-lines',
+    value: 'lines',
+    usual: '1000000',
+    describe:
+      'How many lines the request log keeps for an account: so many of visitors who proved to be somebody, and so many of all others. The oldest go.',
   },
   {
     name: 'log-level',

@@ -27,6 +27,8 @@ function frameworkRefusal(error: unknown): ApiError | null {
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_ASYNC_CONSTRAINT':
     case 'ERR_HTTP_INVALID_HEADER_VALUE':
+    // A method that nobody knows, which HTTP/2 lets through.
+    case 'FST_ERR_NOT_FOUND':
       return refusal('malformedRequest', { cause: error });
     default:
       return null;

@@ -56,6 +56,7 @@ function optionsWith(some: Partial<HttpOptions>): HttpOptions & { faults: unknow
       wantsUpgrade: () => false,
       upgrade: (_request, socket) => socket.destroy(),
     },
+    tls: null,
     pages: async () => {},
     onAnswer: () => {},
     onFault: (error) => void faults.push(error),

@@ -1,13 +1,16 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomHex } from '../kernel/crypto.ts';
 import { refusal } from '../kernel/errors.ts';
+import { createRequestIds } from '../kernel/ids.ts';
 import { addJsonParser } from './body.ts';
 import { createAuthenticator, createHandler, type DoorKeeper } from './door.ts';
 import { failure } from './envelope.ts';
 import { toRefusal } from './failures.ts';
+import { fieldsProblem } from './fields.ts';
+import { createListener, type Intercept, isReset, type KeyPair } from './listener.ts';
 import { describeApi, describeRoute } from './openapi.ts';
 import { createLimits, type Limits, type RateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
@@ -23,17 +26,6 @@ export const API_PREFIX = '/client/v4';
 const DESCRIPTION = '/openapi.json';
 const BODY_LIMIT = 1024 * 1024;
 const TARGET_LIMIT = 8 * 1024;
-const HEADER_LIMIT = 32 * 1024;
-
-/** Whoever is asked about a request before anything else: forward-auth, and the hosts of applications. */
-export interface Intercept {
-  /** True when it has taken the request. */
-  request(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Whether a request that asks for another protocol is its own; any other is answered as if it had not asked. */
-  wantsUpgrade(request: IncomingMessage): boolean;
-  /** Takes a request for which `wantsUpgrade` was true. */
-  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
-}
 
 /** What the log is told of one answered request: no query, no header, no body. */
 export interface AccessLine {
@@ -53,6 +45,8 @@ export interface HttpOptions {
   /** The client's address, by the trusted proxies alone. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly intercept: Intercept;
+  /** null: plain HTTP. */
+  readonly tls: KeyPair | null;
   /** Adds the routes that are not the API's: health, sign-in pages. `limits` count by what the routes name. */
   readonly pages: (app: FastifyInstance, limits: Limits) => Promise<void>;
   readonly onAnswer: (line: AccessLine) => void;
@@ -62,36 +56,22 @@ export interface HttpOptions {
 /** The HTTP server: the v4 API under /client/v4, and the pages beside it. Not yet listening. */
 export async function createHttp(options: HttpOptions): Promise<FastifyInstance> {
   const documentation = `${options.publicUrl}/portcullis/errors`;
-  const { intercept } = options;
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
-    genReqId: newRequestId,
+    genReqId: createRequestIds(),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendRefusal(error, request, reply),
     clientErrorHandler: (error, socket) => refuseOnSocket(error, socket as Socket, documentation),
-    serverFactory: (handler) => {
-      const listener = (request: IncomingMessage, response: ServerResponse) => {
-        if (!intercept.request(request, response)) handler(request, response);
-      };
-      // What Node itself says to a missing Host or an odd Expect has no body, and so no envelope.
-      const server = createServer(
-        {
-          maxHeaderSize: HEADER_LIMIT,
-          requireHostHeader: false,
-          shouldUpgradeCallback: (request) => intercept.wantsUpgrade(request),
-        },
-        listener,
-      );
-      server.on('upgrade', (request, socket, head) => intercept.upgrade(request, socket as Socket, head));
-      return server.on('checkExpectation', listener);
-    },
+    serverFactory: (handler) => createListener({ ...options, handler }),
   });
 
   function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply) {
     const refused = toRefusal(error);
     if (refused.status >= 500 || refused.cause !== undefined) options.onFault(refused, request.id);
     reply.code(refused.status).headers(refused.headers);
+    // Fastify asks to close; HTTP/2 has no such header.
+    if (request.raw.httpVersion === '2.0') reply.removeHeader('connection');
     protect(request, reply);
     return reply.type('application/json').serializer(JSON.stringify).send(failure(refused, documentation));
   }
@@ -99,9 +79,12 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   app.setErrorHandler(sendRefusal);
   app.addHook('onRequest', async (request, reply) => {
     protect(request, reply);
-    if (!isAddressed(request.raw))
-      throw refusal('malformedRequest', { detail: 'exactly one Host is needed' });
+    const problem = fieldsProblem(request.raw);
+    if (problem) throw problem;
     if (request.url.length > TARGET_LIMIT) throw refusal('uriTooLong');
+  });
+  app.addHook('preValidation', async ({ raw }) => {
+    if (isReset(raw)) throw refusal('malformedRequest', { detail: 'the body broke off' });
   });
   app.addHook('onResponse', async (request, reply) => {
     options.onAnswer({
@@ -196,12 +179,6 @@ function matches(pattern: readonly string[], segments: readonly string[]): boole
   );
 }
 
-/** RFC 9112 §3.2: exactly one Host; HTTP/1.0 may do without. */
-function isAddressed({ headersDistinct, httpVersion }: IncomingMessage): boolean {
-  const hosts = headersDistinct.host?.length ?? 0;
-  return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
-}
-
 /** Headers that every answer carries. */
 function protect(request: FastifyRequest, reply: FastifyReply): void {
   reply.headers({
@@ -213,18 +190,17 @@ function protect(request: FastifyRequest, reply: FastifyReply): void {
   });
 }
 
-function newRequestId(): string {
-  return randomHex(8);
-}
-
 /** What fails before there is a request (garbage, oversized headers) is answered in the envelope as well. */
 function refuseOnSocket(error: Error & { code?: string }, socket: Socket, documentation: string): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  // Whoever failed to shake hands understands no answer, and within one that has begun there is no place for another.
+  const isHttp = /^(?:HPE|ERR_HTTP)_/.test(error.code ?? '');
+  const underWay = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+  if (!isHttp || !socket.writable || underWay?.headersSent) return void socket.destroy();
   const refused = refusal(error.code === 'HPE_HEADER_OVERFLOW' ? 'headersTooLarge' : 'malformedRequest');
   const body = JSON.stringify(failure(refused, documentation));
   const status = refused.status === 431 ? '431 Request Header Fields Too Large' : '400 Bad Request';
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `x-request-id: ${newRequestId()}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+      `x-request-id: ${randomHex(8)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
   );
 }
