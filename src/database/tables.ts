@@ -42,8 +42,10 @@ export interface Tables {
     uri: string;
     host: string;
     path: string;
+    upstream: string | null;
   };
   policies: PolicyRow;
+  service_tokens: ServiceTokenRow;
   sign_in_states: SignInStateRow;
   sessions: SessionRow;
   session_applications: { session_nonce: string; application_id: string; at: string };
@@ -57,6 +59,8 @@ export interface Tables {
     metadata: string;
   };
   signing_keys: SigningKeyRow;
+  access_requests: AccessRequestRow;
+  key_settings: KeySettingsRow;
 }
 
 export interface FeedEntryRow {
@@ -217,6 +221,25 @@ export interface PolicyRow {
   updated_at: string;
 }
 
+export interface ServiceTokenRow {
+  id: string;
+  account_id: string;
+  name: string;
+  /** The name as it is searched. */
+  name_key: string;
+  client_id: string;
+  secret_hash: string;
+  secret_version: number;
+  previous_secret_hash: string | null;
+  previous_expires_at: string | null;
+  duration: string;
+  /** null: it has no end. */
+  expires_at: string | null;
+  enabled: number;
+  created_at: string;
+  updated_at: string;
+}
+
 export interface SignInStateRow {
   id: string;
   account_id: string;
@@ -259,11 +282,44 @@ export interface HandOffRow {
   expires_at: string;
 }
 
+export interface AccessRequestRow {
+  id: string;
+  account_id: string;
+  /** 1 if the visitor proved to be somebody. */
+  known: number;
+  at: string;
+  action: string;
+  verdict: string;
+  reason: string;
+  via: string;
+  method: string | null;
+  host: string | null;
+  ip: string | null;
+  request_id: string;
+  application_id: string | null;
+  user_id: string | null;
+  email: string | null;
+  connection: string | null;
+  provider_id: string | null;
+  service_token_id: string | null;
+  /** How many events the line stands for. */
+  count: number;
+}
+
 export interface SigningKeyRow {
   id: string;
   account_id: string;
   purpose: string;
   public_jwk: string;
-  private_jwk: string;
+  /** Sealed; null once the key does not sign any more. */
+  private_jwk: string | null;
+  stage: string;
+  stage_since: string;
   created_at: string;
+}
+
+export interface KeySettingsRow {
+  account_id: string;
+  rotation_interval_days: number;
+  last_rotated_at: string;
 }

@@ -39,8 +39,6 @@ export interface Admissions {
    * promise only if something had to be fetched first; it rejects if that failed, or if `act` threw.
    */
   judge(question: Question, act: (admission: Admission) => void): void | Promise<void>;
-  /** The same question again for something still open, from memory alone, in this turn. */
-  stillAdmits(question: Question, admitted: Admitted): boolean;
 }
 
 /** How often a question is taken up again before it is given up: each time something that took time is there. */
@@ -81,12 +79,23 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
       if (typeof first !== 'function') return act(first);
       return again(question, act, { learnt, missing: first });
     },
-    stillAdmits: ({ host, path }, { destination, credential }) => {
-      const now = options.state.route(host, path);
-      if (now?.application.id !== destination.application.id) return false;
-      return decide(now, credential, options.clock.now()).verdict === 'allow';
-    },
   };
+}
+
+/**
+ * The same question again for something that is open, from memory alone, in this turn: until when it is admitted
+ * now, in milliseconds since the epoch; null if it no longer is, or leads elsewhere.
+ */
+export function admittedUntil(
+  { state, clock }: Pick<AdmissionOptions, 'state' | 'clock'>,
+  { host, path }: Question,
+  { destination, credential }: Admitted,
+): number | null {
+  const now = state.route(host, path);
+  if (now?.application.id !== destination.application.id || now.upstream !== destination.upstream)
+    return null;
+  const verdict = decide(now, credential, clock.now());
+  return verdict.verdict === 'allow' ? endOf(credential, verdict.visitor) : null;
 }
 
 /** The admission, or what has to be fetched before there can be one. */

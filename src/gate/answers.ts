@@ -1,5 +1,4 @@
 import { PAGE_POLICY, page } from '../kernel/page.ts';
-import { BINDING_COOKIE, browserCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
 import type { Admitted } from './admission.ts';
 import type { Question } from './question.ts';
 
@@ -14,29 +13,20 @@ export interface Answer {
 export function identityHeaders(question: Question, { visitor, assertion }: Admitted) {
   const email = visitor.kind === 'user' ? visitor.session.email : '';
   return {
-    // As UTF-8 bytes: node takes header text for Latin-1.
-    'cf-access-authenticated-user-email': Buffer.from(email).toString('latin1'),
+    'cf-access-authenticated-user-email': asBytes(email),
     'cf-access-jwt-assertion': assertion,
-    cookie: otherCookies(question),
+    cookie: question.otherCookies,
   };
+}
+
+/** As UTF-8 bytes: node takes header text for Latin-1. */
+function asBytes(text: string): string {
+  return /^[ -~]*$/.test(text) ? text : Buffer.from(text).toString('latin1');
 }
 
 /** The one place from which a 200 comes. */
 export function admittedAnswer(question: Question, admitted: Admitted): Answer {
   return { status: 200, headers: identityHeaders(question, admitted), body: '' };
-}
-
-const OURS: ReadonlySet<string> = new Set([
-  SESSION_COOKIE,
-  BINDING_COOKIE,
-  browserCookie('http'),
-  browserCookie('https'),
-]);
-
-/** The cookies that are the application's own. */
-function otherCookies({ cookies }: Question): string {
-  const kept = [...cookies].filter(([name]) => !OURS.has(name));
-  return kept.flatMap(([name, values]) => values.map((value) => `${name}=${value}`)).join('; ');
 }
 
 export interface Denial {

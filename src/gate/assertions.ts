@@ -1,3 +1,4 @@
+import { type BoundedMap, createBoundedMap } from '../kernel/bounded-map.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import { ASSERTION_SECONDS } from '../protocol/claims.ts';
 import { type Credential, endOf, type Visitor } from './decide.ts';
@@ -16,54 +17,57 @@ export interface Told {
 
 /** Makes `Cf-Access-Jwt-Assertion`: what an application is told of its visitor, for five minutes at most. */
 export interface Assertions {
-  /** The one made for this visitor and application within the last minute; null if one has to be made. */
+  /** The one made for this visitor and application within the last minutes; null if one has to be made. */
   recall(told: Told): string | null;
   /** Makes one, for `recall` to find. */
   make(told: Told): Promise<void>;
 }
 
-const REUSE_FOR = MINUTE;
-const MOST_KEPT = 20_000;
+/** Whoever gets it has two minutes left for it at least. */
+const REUSE_FOR = 3 * MINUTE;
+const MOST_APPLICATIONS_KEPT = 100;
+
+interface Kept {
+  readonly at: number;
+  readonly assertion: string;
+}
 
 export function createAssertions(
   sign: AssertionSigner,
   { scheme }: { scheme: 'http' | 'https' },
 ): Assertions {
-  const kept = new Map<string, { at: number; assertion: string }>();
-  const making = new Map<string, Promise<void>>();
+  // By what proved the visitor: with the verified token, or the service token's state, its assertions go as well.
+  const kept = new WeakMap<object, BoundedMap<string, Kept>>();
+  const making = new WeakMap<object, Map<string, Promise<void>>>();
 
-  const keep = (key: string, at: number, assertion: string) => {
-    const oldest = kept.size >= MOST_KEPT ? kept.keys().next().value : undefined;
-    if (oldest !== undefined) kept.delete(oldest);
-    kept.set(key, { at, assertion });
-  };
-
-  const signFor = async (key: string, told: Told) => {
-    const { accountId } = told.destination.account;
-    keep(key, told.now, await sign(accountId, claimsOf(told, scheme)));
+  const make = async (told: Told) => {
+    const { account, application } = told.destination;
+    const assertion = await sign(account.accountId, claimsOf(told, scheme));
+    const known = kept.get(proofOf(told)) ?? createBoundedMap(MOST_APPLICATIONS_KEPT);
+    known.set(application.id, { at: told.now, assertion });
+    kept.set(proofOf(told), known);
   };
 
   return {
     recall: (told) => {
-      const known = kept.get(keyOf(told));
+      const known = kept.get(proofOf(told))?.get(told.destination.application.id);
       return known && told.now >= known.at && told.now - known.at < REUSE_FOR ? known.assertion : null;
     },
     make: (told) => {
-      const key = keyOf(told);
-      const running = making.get(key) ?? signFor(key, told).finally(() => making.delete(key));
-      making.set(key, running);
-      return running;
+      const { id } = told.destination.application;
+      const running = making.get(proofOf(told)) ?? new Map<string, Promise<void>>();
+      making.set(proofOf(told), running);
+      const one = running.get(id) ?? make(told).finally(() => running.delete(id));
+      running.set(id, one);
+      return one;
     },
   };
 }
 
-/** Tokens of different readings do not share one: what was made before a removal is not handed out after it. */
-function keyOf({ destination: { application }, credential, visitor }: Told): string {
-  if (credential.kind === 'session' && visitor.kind === 'user') {
-    const { epoch, position } = credential.token.applicationRev ?? { epoch: 0, position: 0 };
-    return `${visitor.session.nonce} ${application.id} ${epoch} ${position}`;
-  }
-  return `${visitor.kind === 'service' ? visitor.serviceToken.id : ''} ${application.id}`;
+/** A token of another reading is another proof: what was made before a removal is not handed out after it. */
+function proofOf({ credential, visitor }: Told): object {
+  if (visitor.kind === 'service') return visitor.serviceToken;
+  return credential.kind === 'session' ? credential.token : visitor.session;
 }
 
 function claimsOf({ destination, credential, visitor, now }: Told, scheme: string): Record<string, unknown> {

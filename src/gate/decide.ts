@@ -47,7 +47,12 @@ export type Visitor =
   | { readonly kind: 'user'; readonly session: SessionState }
   | { readonly kind: 'service'; readonly serviceToken: ServiceTokenState };
 
-export type Refusal = { readonly verdict: 'sign_in' | 'deny'; readonly reason: Reason };
+export interface Refusal {
+  readonly verdict: 'sign_in' | 'deny';
+  readonly reason: Reason;
+  /** Who was refused, where the credential stood and the policy did not let them in. */
+  readonly visitor?: Visitor;
+}
 
 export type Verdict =
   | { readonly verdict: 'allow'; readonly reason: 'policy_allow'; readonly visitor: Visitor }
@@ -84,8 +89,9 @@ export function decide(destination: Destination, credential: Credential, now: nu
       : findService(destination.account, credential, now);
   if ('reason' in found) return { verdict: 'sign_in', reason: found.reason };
   const judged = evaluate(destination.application.policies, identityOf(found.visitor));
-  if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason };
-  return { verdict: 'allow', reason: 'policy_allow', visitor: found.visitor };
+  const { visitor } = found;
+  if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason, visitor };
+  return { verdict: 'allow', reason: 'policy_allow', visitor };
 }
 
 type Found = { readonly visitor: Visitor } | { readonly reason: Reason };

@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../kernel/clock.ts';
-import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
-import { subjectKey } from '../protocol/feed.ts';
-import type { Admissions, Admitted } from './admission.ts';
-import { lineageOf } from './decide.ts';
+import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
+import type { Admitted } from './admission.ts';
+import { changedBy, createKeys, endedBy, keyOf, touchedBy } from './exchange-keys.ts';
 import type { Question } from './question.ts';
 
 /** Why something open was ended. A closed list, for the log and for a WebSocket's last frame. */
@@ -13,10 +12,15 @@ export type CutReason = 'revoked' | 'policy' | 'expired' | 'stopping';
 export interface Exchange {
   readonly question: Question;
   readonly admitted: Admitted;
+  /** It became a tunnel, which never ends by itself. */
+  readonly isUpgraded: boolean;
   /** Ends it in this turn: upstream leg first, queued bytes dropped, sockets reset (decisions, Gate). */
   cut(reason: CutReason): void;
-  /** Nothing flows, either way, until `thaw` or `cut`. */
-  freeze(): void;
+  /**
+   * Nothing is taken from either side until `thaw` or `cut`. False if bytes are queued for a socket already: nobody
+   * can hold those back, so it has to be decided in this turn.
+   */
+  freeze(): boolean;
   thaw(): void;
 }
 
@@ -41,13 +45,25 @@ export interface Exchanges {
   reload(accountId: string): void;
   /** Cuts what is over by itself; nothing of it flows since then anyway. */
   sweep(): void;
+  /** Cuts all that are upgraded, which nobody need wait for. */
+  cutUpgraded(reason: CutReason): void;
   cutAll(reason: CutReason): void;
   readonly size: number;
+}
+
+export interface ExchangesOptions {
+  /** Until when it is admitted, in milliseconds since the epoch; null: no longer. From memory, in this turn. */
+  readonly admittedUntil: (question: Question, admitted: Admitted) => number | null;
+  readonly clock: Clock;
+  readonly onCut: (exchange: Exchange, reason: CutReason) => void;
+  /** Something failed that never should; whatever it failed for is cut. */
+  readonly onFault: (error: unknown) => void;
 }
 
 interface Open {
   readonly exchange: Exchange;
   readonly keys: readonly string[];
+  endsAt: number;
   isFrozen: boolean;
   isOver: boolean;
 }
@@ -55,15 +71,12 @@ interface Open {
 /** How many frozen exchanges are decided in one turn of the loop. */
 const AT_ONCE = 500;
 
-export function createExchanges(options: {
-  admissions: Pick<Admissions, 'stillAdmits'>;
-  clock: Clock;
-  onCut: (exchange: Exchange, reason: CutReason) => void;
-}): Exchanges {
-  const { admissions, clock, onCut } = options;
+export function createExchanges({ admittedUntil, clock, onCut, onFault }: ExchangesOptions): Exchanges {
   const bySubject = new Map<string, Set<Open>>();
   const all = new Set<Open>();
   const frozen = new Set<Open>();
+  const keysOf = createKeys();
+  let isDeciding = false;
 
   const forget = (open: Open) => {
     open.isOver = true;
@@ -72,120 +85,105 @@ export function createExchanges(options: {
     for (const key of open.keys) dropFrom(bySubject, key, open);
   };
 
+  // One that fails to end must not keep the others alive, and a log that fails must not stop a removal.
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      onFault(error);
+    }
+  };
+
   const cut = (open: Open, reason: CutReason) => {
     if (open.isOver) return;
     forget(open);
-    open.exchange.cut(reason);
-    onCut(open.exchange, reason);
+    guarded(() => open.exchange.cut(reason));
+    guarded(() => onCut(open.exchange, reason));
+  };
+
+  const endOf = ({ exchange: { question, admitted } }: Open) => {
+    try {
+      return admittedUntil(question, admitted);
+    } catch (error) {
+      onFault(error);
+      return null;
+    }
+  };
+
+  const decide = (open: Open, reason: CutReason) => {
+    frozen.delete(open);
+    if (open.isOver) return;
+    const end = endOf(open);
+    if (end === null) return cut(open, reason);
+    open.endsAt = end;
+    if (!open.isFrozen) return;
+    open.isFrozen = false;
+    guarded(() => open.exchange.thaw());
   };
 
   const freeze = (open: Open) => {
     if (open.isOver || open.isFrozen) return;
     open.isFrozen = true;
     frozen.add(open);
-    open.exchange.freeze();
-  };
-
-  const decide = (open: Open) => {
-    frozen.delete(open);
-    const { question, admitted } = open.exchange;
-    if (!admissions.stillAdmits(question, admitted)) return cut(open, 'policy');
-    if (!open.isFrozen) return;
-    open.isFrozen = false;
-    open.exchange.thaw();
+    let isStill = false;
+    guarded(() => {
+      isStill = open.exchange.freeze();
+    });
+    if (!isStill) decide(open, 'policy');
   };
 
   const decideFrozen = () => {
     let left = AT_ONCE;
     for (const open of frozen) {
       if (left-- === 0) return void setImmediate(decideFrozen);
-      decide(open);
+      decide(open, 'policy');
     }
+    isDeciding = false;
   };
 
-  const openOf = (key: string) => [...(bySubject.get(key) ?? [])];
+  const openOf = (keys: readonly string[]) => keys.flatMap((key) => [...(bySubject.get(key) ?? [])]);
 
   return {
     get size() {
       return all.size;
     },
     enter: (exchange) => {
-      const open = { exchange, keys: keysOf(exchange.admitted), isFrozen: false, isOver: false };
+      const { admitted } = exchange;
+      const { endsAt } = admitted;
+      const open = { exchange, keys: keysOf(admitted), endsAt, isFrozen: false, isOver: false };
       all.add(open);
       for (const key of open.keys) addTo(bySubject, key, open);
       return {
-        mayFlow: () => !open.isOver && !open.isFrozen && clock.now() < exchange.admitted.endsAt,
+        mayFlow: () => !open.isOver && !open.isFrozen && clock.now() < open.endsAt,
         leave: () => forget(open),
       };
     },
     apply: ({ accountId, items }) => {
-      for (const key of items.flatMap((item) => endedBy(accountId, item))) {
-        for (const open of openOf(key)) cut(open, 'revoked');
-      }
+      const of = (keys: (accountId: string, item: FeedItem) => string[]) =>
+        openOf(items.flatMap((item) => keys(accountId, item)));
+      for (const open of of(endedBy)) cut(open, 'revoked');
       // A secret that was replaced is a removal as well, so there is no later.
-      for (const key of items.flatMap((item) => changedBy(accountId, item))) {
-        for (const open of openOf(key)) decide(open);
-      }
-      for (const key of items.flatMap((item) => touchedBy(accountId, item))) {
-        for (const open of openOf(key)) freeze(open);
-      }
-      if (frozen.size > 0) setImmediate(decideFrozen);
+      for (const open of of(changedBy)) decide(open, 'revoked');
+      for (const open of of(touchedBy)) freeze(open);
+      if (frozen.size === 0 || isDeciding) return;
+      isDeciding = true;
+      setImmediate(decideFrozen);
     },
     reload: (accountId) => {
-      for (const open of openOf(keyOf(accountId, { type: 'account', id: accountId }))) decide(open);
+      for (const open of openOf([keyOf(accountId, { type: 'account', id: accountId })]))
+        decide(open, 'revoked');
     },
     sweep: () => {
       const now = clock.now();
-      for (const open of all) if (!(now < open.exchange.admitted.endsAt)) cut(open, 'expired');
+      for (const open of all) if (!(now < open.endsAt)) cut(open, 'expired');
+    },
+    cutUpgraded: (reason) => {
+      for (const open of all) if (open.exchange.isUpgraded) cut(open, reason);
     },
     cutAll: (reason) => {
       for (const open of all) cut(open, reason);
     },
   };
-}
-
-/** Whose an exchange is: every subject whose revocation ends it, and every object whose change may. */
-function keysOf({ destination: { account, application }, visitor }: Admitted): string[] {
-  const { accountId } = account;
-  const subjects: Subject[] =
-    visitor.kind === 'user'
-      ? lineageOf(accountId, visitor.session)
-      : [
-          { type: 'account', id: accountId },
-          { type: 'service_token', id: visitor.serviceToken.id },
-        ];
-  const all: Subject[] = [...subjects, { type: 'application', id: application.id }];
-  return all.map((subject) => keyOf(accountId, subject));
-}
-
-/** What a revocation, or the end of an object, ends at once. */
-function endedBy(accountId: string, item: FeedItem): string[] {
-  if (item.kind === 'revocation') return [keyOf(accountId, item.subject)];
-  if (item.state !== null || !isSubject(item.kind)) return [];
-  return [keyOf(accountId, { type: item.kind, id: item.id })];
-}
-
-/** What hangs on one credential that has changed. */
-function changedBy(accountId: string, item: FeedItem): string[] {
-  if (item.kind !== 'session' && item.kind !== 'service_token') return [];
-  return [keyOf(accountId, { type: item.kind, id: item.id })];
-}
-
-/**
- * What a change of rules may end. When one application changes, the routes of any other may lead elsewhere, so
- * that touches every exchange of the account.
- */
-function touchedBy(accountId: string, { kind }: FeedItem): string[] {
-  if (kind !== 'application' && kind !== 'organization' && kind !== 'provider') return [];
-  return [keyOf(accountId, { type: 'account', id: accountId })];
-}
-
-function isSubject(kind: string): kind is 'application' | 'provider' | 'session' | 'service_token' {
-  return kind === 'application' || kind === 'provider' || kind === 'session' || kind === 'service_token';
-}
-
-function keyOf(accountId: string, subject: Subject): string {
-  return `${accountId} ${subjectKey(subject)}`;
 }
 
 function addTo(map: Map<string, Set<Open>>, key: string, open: Open): void {

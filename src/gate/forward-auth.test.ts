@@ -7,6 +7,7 @@ import { admissionsOver, applicationState, type SlowParts } from '../../test/sup
 import { parseCidr } from '../kernel/address.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { SessionToken } from '../protocol/claims.ts';
+import { createCookieReader } from '../protocol/cookies.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
 import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import type { ApplicationState } from '../protocol/state.ts';
@@ -169,6 +170,7 @@ async function ask(parts: Parts, uri = '/'): Promise<Told & { faults: unknown[];
     state: slow.state,
     clock: slow.clock,
     admissions: admissionsOver(slow),
+    readCookies: createCookieReader(),
     scheme: 'http',
     trustedProxies: [parseCidr('127.0.0.1') ?? assert.fail()],
     secret: null,

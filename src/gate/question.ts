@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import { normalisePath } from '../kernel/path.ts';
-import { type Cookies, comesFromElsewhere, readCookies, type Scheme } from '../protocol/cookies.ts';
+import { type CookieReader, type Cookies, comesFromElsewhere, type Scheme } from '../protocol/cookies.ts';
 import type { SentServiceToken } from './credential.ts';
 import type { Reason } from './decide.ts';
+import type { Headers } from './question-headers.ts';
 
 /** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
 export interface Question {
@@ -18,6 +18,8 @@ export interface Question {
   /** Whether a page of another site sent the browser here, as far as the browser says. */
   readonly crossSite: boolean;
   readonly cookies: Cookies;
+  /** The Cookie header without ours: what the application gets of it. */
+  readonly otherCookies: string;
   readonly accessToken: string | null;
   /** The two headers of a service token, if either came. */
   readonly serviceToken: SentServiceToken | null;
@@ -34,18 +36,26 @@ const LONGEST_TARGET = 8 * 1024;
 /** What could be a credential: of two, which was meant is not known. */
 const ONCE = ['cookie', 'cf-access-token', 'cf-access-client-id', 'cf-access-client-secret'];
 
+/** What a request is about, as its reader found it; `undefined` is what was missing or came twice. */
+export interface Facts {
+  readonly method: string | undefined;
+  readonly scheme: string | undefined;
+  readonly host: string | undefined;
+  /** Path and query. */
+  readonly target: string | undefined;
+}
+
 /**
- * Reads the question of the Caddy and Traefik family: X-Forwarded-{Method,Proto,Host,Uri}, each exactly once
- * (standards §4.1, §4.3: a missing one is never taken from elsewhere, a repeated one never resolved).
+ * The question that these facts make, together with what the client said in `headers`. Whatever reads requests
+ * ends here. Nothing that is missing is taken from elsewhere, nothing repeated is resolved (standards §4.3).
  */
-export function readForwardedQuestion(request: IncomingMessage, ip: string): Reading {
-  const headers = collectHeaders(request.rawHeaders);
-  const method = single(headers, 'x-forwarded-method');
-  const scheme = single(headers, 'x-forwarded-proto');
-  const host = single(headers, 'x-forwarded-host');
-  const target = single(headers, 'x-forwarded-uri');
+export function toQuestion(
+  headers: Headers,
+  { method, scheme, host, target }: Facts,
+  { ip, readCookies }: { ip: string; readCookies: CookieReader },
+): Reading {
   const isComplete = isMethod(method) && isScheme(scheme) && isHost(host) && isTarget(target);
-  if (!isComplete || ONCE.some((name) => repeats(headers, name))) {
+  if (!isComplete || ONCE.some((name) => headers.repeats(name))) {
     return { reason: 'question_malformed' };
   }
   const normalised = normalisePath(target);
@@ -58,42 +68,20 @@ export function readForwardedQuestion(request: IncomingMessage, ip: string): Rea
       method,
       scheme,
       navigation: isNavigation(headers, method),
-      crossSite: comesFromElsewhere(single(headers, 'sec-fetch-site')),
-      cookies: readCookies(single(headers, 'cookie') ?? ''),
-      accessToken: single(headers, 'cf-access-token') ?? null,
+      crossSite: comesFromElsewhere(headers.single('sec-fetch-site')),
+      ...readCookies(headers.single('cookie') ?? ''),
+      accessToken: headers.single('cf-access-token') ?? null,
       serviceToken: sentServiceToken(headers),
-      header: (name) => single(headers, name) ?? null,
+      header: (name) => headers.single(name) ?? null,
       ip,
     },
   };
 }
 
-type Headers = ReadonlyMap<string, readonly string[]>;
-
-function collectHeaders(raw: readonly string[]): Headers {
-  const headers = new Map<string, string[]>();
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = (raw[at] ?? '').toLowerCase();
-    const values = headers.get(name);
-    if (values) values.push(raw[at + 1] ?? '');
-    else headers.set(name, [raw[at + 1] ?? '']);
-  }
-  return headers;
-}
-
-function single(headers: Headers, name: string): string | undefined {
-  const values = headers.get(name);
-  return values?.length === 1 ? values[0] : undefined;
-}
-
 function sentServiceToken(headers: Headers): SentServiceToken | null {
-  const clientId = single(headers, 'cf-access-client-id') ?? null;
-  const secret = single(headers, 'cf-access-client-secret') ?? null;
+  const clientId = headers.single('cf-access-client-id') ?? null;
+  const secret = headers.single('cf-access-client-secret') ?? null;
   return clientId === null && secret === null ? null : { clientId, secret };
-}
-
-function repeats(headers: Headers, name: string): boolean {
-  return (headers.get(name)?.length ?? 0) > 1;
 }
 
 function isMethod(text: string | undefined): text is string {
@@ -115,8 +103,8 @@ function isTarget(text: string | undefined): text is string {
 /** Fetch metadata decides where there is any; older clients by what they accept (standards §4.3). */
 function isNavigation(headers: Headers, method: string): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;
-  if (single(headers, 'x-requested-with')?.toLowerCase() === 'xmlhttprequest') return false;
-  const mode = single(headers, 'sec-fetch-mode');
+  if (headers.single('x-requested-with')?.toLowerCase() === 'xmlhttprequest') return false;
+  const mode = headers.single('sec-fetch-mode');
   if (mode !== undefined) return mode === 'navigate';
-  return single(headers, 'accept')?.includes('text/html') === true;
+  return headers.single('accept')?.includes('text/html') === true;
 }

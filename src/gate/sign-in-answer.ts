@@ -1,7 +1,8 @@
 import { randomSecret, sha256 } from '../kernel/crypto.ts';
-import { browserCookie, cookieHeader, heldSecret, type Scheme, SESSION_COOKIE } from '../protocol/cookies.ts';
+import { browserCookie, cookieHeader, heldSecret, type Scheme } from '../protocol/cookies.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, denied, unauthenticated } from './answers.ts';
+import { bringsServiceToken } from './credential.ts';
 import type { Question } from './question.ts';
 import type { Destination } from './state.ts';
 
@@ -13,18 +14,14 @@ export function refusalAnswer(
   { verdict, reason, destination }: Exclude<Admission, { verdict: 'allow' }>,
   { scheme, requestId }: { scheme: Scheme; requestId: string },
 ): Answer {
+  if (destination?.application.service_auth_401 && bringsServiceToken(question, destination.application)) {
+    return unauthenticated(question.host, requestId);
+  }
   if (verdict === 'sign_in' && destination) {
     return signInAnswer(question, destination, { scheme, requestId });
   }
-  if (destination?.application.service_auth_401 && isService(question)) {
-    return unauthenticated(question.host, requestId);
-  }
   const signedIn = destination !== null && reason !== 'several_credentials';
   return denied(question, { status: 403, requestId, signedIn });
-}
-
-function isService({ serviceToken, cookies }: Question): boolean {
-  return serviceToken !== null && !cookies.has(SESSION_COOKIE);
 }
 
 /**

@@ -47,6 +47,8 @@ export interface GateState {
   route(host: string, path: string): Destination | null;
   /** Whether any application has a destination on this host. */
   isApplicationHost(host: string): boolean;
+  /** Whether any application has a destination on a host of this name, whatever the port of either. */
+  isApplicationName(host: string): boolean;
   /** Every destination on this host, whatever its path; a destination's port counts if given. */
   destinationsOn(host: string): readonly Destination[];
   account(accountId: string): AccountState | null;
@@ -70,18 +72,23 @@ interface Writable {
 
 interface Entry extends Destination {
   readonly path: string;
+  /** The path with a slash: what everything below it begins with. */
+  readonly below: string;
 }
 
 export function createGateState(): GateState {
   const accounts = new Map<string, Writable>();
   const teamDomains = new Map<string, Writable>();
   const hosts = new Map<string, Entry[]>();
+  const names = new Set<string>();
 
   const rebuildRoutes = () => {
     hosts.clear();
+    names.clear();
     for (const account of accounts.values()) {
       for (const application of account.applications.values()) addRoutes(hosts, account, application);
     }
+    for (const host of hosts.keys()) names.add(withoutPort(host));
     for (const entries of hosts.values()) entries.sort((one, other) => other.path.length - one.path.length);
   };
 
@@ -123,6 +130,7 @@ export function createGateState(): GateState {
     route(host, path) {
       return findRoute(hosts.get(host), path) ?? findRoute(hosts.get(withoutPort(host)), path);
     },
+    isApplicationName: (host) => names.has(withoutPort(host)),
     isApplicationHost: (host) => hosts.has(host) || hosts.has(withoutPort(host)),
     destinationsOn: (host) =>
       [...new Set([host, withoutPort(host)])].flatMap((name) => hosts.get(name) ?? []),
@@ -150,13 +158,13 @@ function emptyAccount(accountId: string, revocations: RevocationIndex): Writable
 function addRoutes(hosts: Map<string, Entry[]>, account: Writable, application: ApplicationState): void {
   for (const { host, path, upstream } of application.destinations) {
     const entries = hosts.get(host) ?? [];
-    entries.push({ account, application, path, upstream });
+    entries.push({ account, application, path, below: `${path}/`, upstream });
     hosts.set(host, entries);
   }
 }
 
 function findRoute(entries: readonly Entry[] | undefined, path: string): Destination | null {
-  return entries?.find((entry) => path === entry.path || path.startsWith(`${entry.path}/`)) ?? null;
+  return entries?.find((entry) => path.startsWith(entry.below) || path === entry.path) ?? null;
 }
 
 function withoutPort(host: string): string {

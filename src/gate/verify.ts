@@ -1,5 +1,5 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader, importJWK } from 'jose';
-import { sha256 } from '../kernel/crypto.ts';
+import { createBoundedMap } from '../kernel/bounded-map.ts';
 import { ALGORITHM, readClaims, type SessionToken, TOKEN_TYPE } from '../protocol/claims.ts';
 import type { KeyState } from '../protocol/state.ts';
 import type { AccountState } from './state.ts';
@@ -9,7 +9,7 @@ const LONGEST_TOKEN = 8 * 1024;
 
 /**
  * Checks signatures of session and application tokens: one algorithm, a known key of the account, the
- * account's issuer, our `typ`. What was once found to be well signed is remembered by the token's hash, with
+ * account's issuer, our `typ`. What was once found to be well signed is remembered, with
  * its key: an answer from memory is only as good as the key that is still published. Whether the token has
  * expired or been revoked is never remembered; the caller asks that every time.
  */
@@ -26,41 +26,36 @@ interface Remembered {
 }
 
 export function createTokenVerifier(options: { scheme: 'http' | 'https' }): TokenVerifier {
-  const cache = new Map<string, Remembered>();
-  const imported = new Map<string, Promise<CryptoKey>>();
+  // By the token itself: a hash of it would cost more than all that is saved.
+  const cache = createBoundedMap<string, Remembered>(MOST_CACHED);
+  // By the state itself: an imported key goes when the gate forgets the key.
+  const imported = new WeakMap<KeyState, Promise<CryptoKey>>();
 
   const keyOf = (key: KeyState) => {
-    const known = imported.get(key.kid);
+    const known = imported.get(key);
     if (known) return known;
     const fresh = importJWK({ ...key.jwk, alg: ALGORITHM }, ALGORITHM) as Promise<CryptoKey>;
-    imported.set(key.kid, fresh);
+    imported.set(key, fresh);
     return fresh;
   };
 
-  const remember = (hash: string, entry: Remembered) => {
-    const oldest = cache.size >= MOST_CACHED ? cache.keys().next().value : undefined;
-    if (oldest !== undefined) cache.delete(oldest);
-    cache.set(hash, entry);
-  };
-
-  const recall = (hash: string, account: AccountState) => {
-    const known = cache.get(hash);
+  const recall = (token: string, account: AccountState) => {
+    const known = cache.get(token);
     return known?.accountId === account.accountId && account.keys.has(known.kid) ? known.token : null;
   };
 
   return {
-    recall: (token, account) => (token.length > LONGEST_TOKEN ? null : recall(sha256(token), account)),
+    recall,
     verify: async (token, account) => {
       if (token.length > LONGEST_TOKEN) return null;
-      const hash = sha256(token);
-      const known = recall(hash, account);
+      const known = recall(token, account);
       if (known) return known;
       const kid = kidOf(token);
       const key = kid === null ? undefined : account.keys.get(kid);
       if (key?.purpose !== 'session' || !account.organization) return null;
       const issuer = `${options.scheme}://${account.organization.auth_domain}`;
       const verified = await checkSignature(token, { key: await keyOf(key), issuer });
-      if (verified) remember(hash, { kid: key.kid, accountId: account.accountId, token: verified });
+      if (verified) cache.set(token, { kid: key.kid, accountId: account.accountId, token: verified });
       return verified;
     },
   };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { createBoundedMap } from './bounded-map.ts';
 
 /** An IPv4 or IPv6 address. An IPv4-mapped IPv6 address never occurs here: it is read as IPv4. */
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -47,6 +48,24 @@ export function contains(blocks: readonly Cidr[], address: Address): boolean {
   return blocks.some(
     ({ network, prefix }) => network.kind() === address.kind() && address.match(network, prefix),
   );
+}
+
+/** Whether this server must not call an address, whoever asks it to: link-local, where clouds keep their secrets. */
+export function isNeverCalled(address: Address): boolean {
+  return contains(NEVER_CALLED, address);
+}
+
+/** `contains` for addresses in text that come again and again; what is no address is in no block. */
+export function createContains(blocks: readonly Cidr[]): (text: string) => boolean {
+  const known = createBoundedMap<string, boolean>(10_000);
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const address = parseAddress(text);
+    const isIn = address !== null && contains(blocks, address);
+    known.set(text, isIn);
+    return isIn;
+  };
 }
 
 export interface Hops {
@@ -104,3 +123,13 @@ function trimSpaces(text: string): string {
 function isSpace(text: string, at: number): boolean {
   return text[at] === ' ' || text[at] === '\t';
 }
+
+const blocks = (...texts: string[]) => texts.map(parseCidr).filter((block) => block !== null);
+
+/** Link-local, also as IPv6 writes it in other ways, and what names no single other machine. */
+const NEVER_CALLED = [
+  ...blocks('169.254.0.0/16', 'fe80::/10', '64:ff9b::a9fe:0/112', '2002:a9fe::/32', '::a9fe:0/112'),
+  // Amazon's IPv6 counterpart of 169.254.169.254.
+  ...blocks('fd00:ec2::254'),
+  ...blocks('0.0.0.0/8', '224.0.0.0/4', '255.255.255.255', '::', 'ff00::/8'),
+];

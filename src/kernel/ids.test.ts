@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   isSecret,
   newAudienceTag,
+  newClientId,
   newSecret,
   newSessionNonce,
   newTag,
@@ -19,6 +20,8 @@ const shapes: readonly (readonly [string, () => string, RegExp])[] = [
   ['a Global API Key', () => newSecret('cfk'), /^cfk_[0-9a-f]{40}[0-9a-f]{8}$/],
   ['a user token', () => newSecret('cfut'), /^cfut_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
   ['an account token', () => newSecret('cfat'), /^cfat_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
+  ['the secret of a service token', () => newSecret('cfast'), /^cfast_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
+  ['the client id of a service token', newClientId, /^[0-9a-f]{32}\.access$/],
 ];
 
 for (const [name, make, shape] of shapes) {
@@ -37,7 +40,7 @@ test('every character of a token’s alphabet is used, at every place', () => {
 });
 
 describe('a secret', () => {
-  const kinds: readonly SecretKind[] = ['cfk', 'cfut', 'cfat'];
+  const kinds: readonly SecretKind[] = ['cfk', 'cfut', 'cfat', 'cfast'];
 
   test('is well formed as what it is, and as nothing else', () => {
     for (const kind of kinds) {

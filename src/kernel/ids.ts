@@ -10,6 +10,26 @@ export function newUuid(): string {
   return randomUUID();
 }
 
+/** How many names of requests are made at once. */
+const REQUEST_IDS = 512;
+
+/**
+ * Names requests in answers and logs: 16 random hex each. Many are made at once, since asking for randomness would
+ * be the dearest part of a decision of the gate.
+ */
+export function createRequestIds(): () => string {
+  let made = '';
+  let used = 0;
+  return () => {
+    if (used === made.length) {
+      made = randomHex(8 * REQUEST_IDS);
+      used = 0;
+    }
+    used += 16;
+    return made.slice(used - 16, used);
+  };
+}
+
 /** The AUD tag of an application: 64 hex, fixed for its life (reference §5). */
 export function newAudienceTag(): string {
   return randomHex(32);
@@ -20,11 +40,16 @@ export function newSessionNonce(): string {
   return randomAlphanumeric(16);
 }
 
-/** The three kinds of API secret and their prefixes (reference §7.1). */
-export type SecretKind = 'cfk' | 'cfut' | 'cfat';
+/** The public name of a service token (reference §5). */
+export function newClientId(): string {
+  return `${randomHex(16)}.access`;
+}
+
+/** The kinds of secret by their prefixes: three of the API, and a service token's (reference §5, §7.1). */
+export type SecretKind = 'cfk' | 'cfut' | 'cfat' | 'cfast';
 
 /**
- * A new API secret: prefix, 40 characters, checksum. Keys are lower-case hex (160 bits), tokens alphanumeric
+ * A new secret: prefix, 40 characters, checksum. Keys are lower-case hex (160 bits), tokens alphanumeric
  * (238 bits); older clients test for those alphabets (decisions, Authentication).
  */
 export function newSecret(kind: SecretKind): string {
@@ -43,7 +68,7 @@ export function isSecret(text: string, kinds: readonly SecretKind[]): boolean {
   return kinds.includes(kind as SecretKind) && checksum(kind, body) === sum;
 }
 
-const SECRET = /^(cfk|cfut|cfat)_([0-9A-Za-z]{40})([0-9a-f]{8})$/;
+const SECRET = /^(cfk|cfut|cfat|cfast)_([0-9A-Za-z]{40})([0-9a-f]{8})$/;
 
 function checksum(kind: string, body: string): string {
   return sha256(`${kind}_${body}`).slice(0, 8);

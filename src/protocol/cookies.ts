@@ -1,3 +1,5 @@
+import { createBoundedMap } from '../kernel/bounded-map.ts';
+
 /** The session token: on the team domain the global one, on an application's host that application's. */
 export const SESSION_COOKIE = 'CF_Authorization';
 
@@ -80,4 +82,56 @@ export function cookieHeader(
 export function heldSecret(cookies: Cookies, name: string): string | null {
   const held = onlyCookie(cookies, name);
   return held !== null && /^[\w-]{43}$/.test(held) ? held : null;
+}
+
+const GATE_COOKIES: ReadonlySet<string> = new Set([
+  SESSION_COOKIE,
+  BINDING_COOKIE,
+  'CF_AppSession',
+  'CF_Session',
+]);
+
+/** Whether a cookie is one of ours, in whatever prefixed form (RFC 6265bis §4.1.3): applications see and set none. */
+export function isGateCookie(name: string): boolean {
+  return GATE_COOKIES.has(name.replace(/^__(?:secure|host|http|host-http)-/i, ''));
+}
+
+/** A Cookie header without ours; the others as they came. Empty if there is nothing else in it. */
+export function withoutGateCookies(header: string): string {
+  const parts = header.split(';');
+  const kept = parts.filter((part) => !isGateCookie(nameOf(part)));
+  return kept.length === parts.length ? header : kept.join(';').trim();
+}
+
+/** Whether a Set-Cookie would make a browser send one of ours, also by a value alone: `=CF_Authorization=x`. */
+export function setsGateCookie(header: string): boolean {
+  return isGateCookie(nameOf((header.split(';', 1)[0] ?? '').replace(/^[\s=]+/, '')));
+}
+
+/** A Cookie header, read. */
+export interface HeldCookies {
+  readonly cookies: Cookies;
+  /** The header without ours. */
+  readonly otherCookies: string;
+}
+
+export type CookieReader = (header: string) => HeldCookies;
+
+const MOST_REMEMBERED = 10_000;
+const LONGEST_REMEMBERED = 2 * 1024;
+
+/** Reads Cookie headers; a browser sends the same one again and again, so what was read is remembered. */
+export function createCookieReader(): CookieReader {
+  const known = createBoundedMap<string, HeldCookies>(MOST_REMEMBERED);
+  return (header) => {
+    const before = known.get(header);
+    if (before) return before;
+    const held = { cookies: readCookies(header), otherCookies: withoutGateCookies(header) };
+    if (header.length <= LONGEST_REMEMBERED) known.set(header, held);
+    return held;
+  };
+}
+
+function nameOf(part: string): string {
+  return (part.split('=', 1)[0] ?? '').trim();
 }

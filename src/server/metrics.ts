@@ -29,6 +29,17 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    requestLogDropped: new Counter({
+      name: 'portcullis_request_log_dropped_total',
+      help: 'Lines of the request log that are lost, or whose count is too small, for want of room or of a database.',
+      registers,
+    }),
+    cuts: new Counter({
+      name: 'portcullis_gate_cuts_total',
+      help: 'Exchanges that the gate ended before their time, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
     position: new Gauge({
       name: 'portcullis_feed_position',
       help: 'Position up to which this process has applied the feed, by account.',
@@ -36,6 +47,37 @@ export function createMetrics() {
       registers,
     }),
   };
+}
+
+/** Counts decisions; a child of the counter for each reason is found once, since every request counts here. */
+export function decisionCounter({ decisions }: Metrics): (verdict: string, reason: string) => void {
+  const children = new Map<string, { inc(): void }>();
+  return (verdict, reason) => {
+    const known = children.get(reason) ?? decisions.labels(verdict, reason);
+    children.set(reason, known);
+    known.inc();
+  };
+}
+
+/** When the certificate that is served runs out; only where TLS is ours to end, since 0 would say that it has. */
+export function certificateExpiry({ register }: Metrics): Gauge {
+  return new Gauge({
+    name: 'portcullis_tls_certificate_expiry_seconds',
+    help: 'When the TLS certificate that is served expires, in seconds since the epoch.',
+    registers: [register],
+  });
+}
+
+/** Shows how many exchanges are open, counted when it is asked. */
+export function showOpenExchanges({ register }: Metrics, count: () => number): void {
+  new Gauge({
+    name: 'portcullis_gate_open_exchanges',
+    help: 'Requests, streams and upgraded connections that the built-in proxy carries at this moment.',
+    registers: [register],
+    collect() {
+      this.set(count());
+    },
+  });
 }
 
 /** Serves /metrics and nothing else. */

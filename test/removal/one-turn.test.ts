@@ -6,6 +6,7 @@ import type { Decision } from '../../src/gate/decision.ts';
 import { createForwardAuth, FORWARD_AUTH_PATH } from '../../src/gate/forward-auth.ts';
 import { parseCidr } from '../../src/kernel/address.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
+import { createCookieReader } from '../../src/protocol/cookies.ts';
 import { admissionsOver } from '../support/gate-parts.ts';
 import { databases } from '../support/postgres.ts';
 import { person } from './steps.ts';
@@ -56,6 +57,7 @@ async function serveGate(world: World, token: SessionToken, slow: Slow) {
       catchUp: (accountId) => world.control.feed.catchUp(accountId),
     }),
     clock: world.clock,
+    readCookies: createCookieReader(),
     scheme: 'http',
     trustedProxies: [trusted],
     secret: null,

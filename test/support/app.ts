@@ -96,7 +96,7 @@ export async function startTestApp(
   const credentials = JSON.parse(
     await readFile(path.join(database.folder, 'credentials.json'), 'utf8'),
   ) as Credentials;
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = `${config.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const base = {
     baseURL: `${origin}/client/v4`,
     maxRetries: 0,

@@ -19,9 +19,11 @@ export const SLICES: readonly string[] = [
   'access/keys',
   'accounts/bootstrap',
   'access/identity-providers',
+  'access/service-tokens',
   'access/applications',
   'access/users',
   'access/organizations',
+  'access/logs',
   'sign-in',
   'cli',
 ];
@@ -37,7 +39,7 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   removal: ['kernel', 'database', 'protocol', 'audit'],
   gate: ['kernel', 'policy', 'protocol'],
   // What the process is made of besides slices: files, ports, metrics, and the gate wired to sign-in.
-  server: ['config.ts', 'kernel', 'database', 'http', 'gate', ...SLICES],
+  server: ['config.ts', 'kernel', 'database', 'protocol', 'http', 'gate', ...SLICES],
 };
 
 const SHARED = ['kernel', 'database', 'policy', 'protocol', 'removal', 'audit'];

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { text as readText } from 'node:stream/consumers';
 import { CookieJar } from './cookie-jar.ts';
 
@@ -40,7 +41,7 @@ export interface FollowOptions {
 }
 
 export interface BrowserOptions {
-  /** The port to dial for a host name, where it is not the one in the address (a proxy that stands for port 80). */
+  /** The port to dial for a host name, in plain HTTP, where it is not the one in the address (a proxy that stands for it). */
   ports?: Readonly<Record<string, number>>;
   /** The time by which cookies expire, in milliseconds since the epoch. */
   now?: () => number;
@@ -124,7 +125,11 @@ export class Browser {
         agent: false,
         timeout: ANSWER_WITHIN_MS,
       };
-      const request = httpRequest(options, resolve).on('error', reject);
+      const isPlain = url.protocol === 'http:' || url.hostname in this.#ports;
+      const request = isPlain
+        ? httpRequest(options, resolve)
+        : httpsRequest({ ...options, servername: url.hostname }, resolve);
+      request.on('error', reject);
       request.on('timeout', () => request.destroy(new Error(`no answer in time from ${method} ${url}`)));
       request.end(body);
     });
@@ -133,9 +138,9 @@ export class Browser {
   #portOf(url: URL): number {
     const port = this.#ports[url.hostname];
     if (port !== undefined) return port;
-    if (url.protocol !== 'http:' || !isLoopback(url.hostname))
+    if (!/^https?:$/.test(url.protocol) || !isLoopback(url.hostname))
       throw new Error(`not a loopback address: ${url}`);
-    return Number(url.port || 80);
+    return Number(url.port || (url.protocol === 'http:' ? 80 : 443));
   }
 }
 

@@ -227,6 +227,7 @@ export const first: Migration = {
       uri text not null,
       host text not null,
       path text not null,
+      upstream text,
       primary key (host, path)
     )`,
     'create index destinations_of_application on application_destinations (application_id, ordinal)',
@@ -245,6 +246,23 @@ export const first: Migration = {
       updated_at text not null
     )`,
     'create index policies_of_application on policies (application_id, precedence, id)',
+    `create table service_tokens (
+      id text primary key,
+      account_id text not null references accounts (id) on delete cascade,
+      name text not null,
+      name_key text not null,
+      client_id text not null unique,
+      secret_hash text not null,
+      secret_version integer not null,
+      previous_secret_hash text,
+      previous_expires_at text,
+      duration text not null,
+      expires_at text,
+      enabled integer not null,
+      created_at text not null,
+      updated_at text not null
+    )`,
+    'create index service_tokens_of_account on service_tokens (account_id, created_at, id)',
     // A sign-in under way: the root of its lineage, whose reading of the feed everything after it inherits.
     `create table sign_in_states (
       id text primary key,
@@ -316,10 +334,47 @@ export const first: Migration = {
       account_id text not null references accounts (id) on delete cascade,
       purpose text not null,
       public_jwk text not null,
-      private_jwk text not null,
+      private_jwk text,
+      stage text not null,
+      stage_since text not null,
       created_at text not null
     )`,
     'create index signing_keys_of_account on signing_keys (account_id, purpose, created_at)',
+    // At most one of a purpose signs, and at most one is to follow it.
+    `create unique index signing_keys_in_use on signing_keys (account_id, purpose, stage)
+      where stage <> 'former'`,
+    `create table key_settings (
+      account_id text primary key references accounts (id) on delete cascade,
+      rotation_interval_days integer not null,
+      last_rotated_at text not null
+    )`,
+    // The request log. It outlives the users and applications that it names.
+    `create table access_requests (
+      id text primary key,
+      account_id text not null references accounts (id) on delete cascade,
+      known integer not null,
+      at text not null,
+      action text not null,
+      verdict text not null,
+      reason text not null,
+      via text not null,
+      method text,
+      host text,
+      ip text,
+      request_id text not null,
+      application_id text,
+      user_id text,
+      email text,
+      connection text,
+      provider_id text,
+      service_token_id text,
+      count integer not null
+    )`,
+    'create index access_requests_by_time on access_requests (account_id, at, id)',
+    'create index access_requests_by_age on access_requests (account_id, known, at, id)',
+    'create index access_requests_by_request on access_requests (account_id, request_id)',
+    `create index access_requests_by_email on access_requests (account_id, email, at, id)
+      where email is not null`,
   ],
   sqlite: [
     // Case is folded before the text is stored: folded again here, SQLite would find what PostgreSQL does not.

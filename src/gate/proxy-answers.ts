@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PAGE_POLICY, page } from '../kernel/page.ts';
+import type { Answer } from './answers.ts';
+import type { Question } from './question.ts';
+
+/** What went wrong on the way to an application that would have been allowed. */
+export type Failure = 'unreachable' | 'late' | 'circle';
+
+const SAID: Readonly<Record<Failure, { status: number; title: string; text: string }>> = {
+  unreachable: {
+    status: 502,
+    title: 'The application does not answer',
+    text: 'You may use this application, but it cannot be reached just now.',
+  },
+  late: {
+    status: 504,
+    title: 'The application takes too long',
+    text: 'You may use this application, but it has not answered in time.',
+  },
+  circle: {
+    status: 508,
+    title: 'The application leads back here',
+    text: 'This request went round in circles and was stopped.',
+  },
+};
+
+/** The application's failure, with the request id; what exactly failed is in the log. */
+export function failed(question: Question, failure: Failure, requestId: string): Answer {
+  const { status, title, text } = SAID[failure];
+  if (!question.navigation) return plain(status, `${title}. Request ${requestId}\n`);
+  const body = page(
+    title,
+    `<p>${text} If this goes on, give your administrator the number below.</p>
+<p class="quiet">Request <code>${requestId}</code></p>`,
+  );
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
+  return { status, headers, body };
+}
+
+/** No application leads on from here. */
+export const NOT_FOUND = plain(404, 'Not found\n');
+
+function plain(status: number, body: string): Answer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
+}
+
+/**
+ * Sends what the gate itself says, if nothing was said yet. A client that waits to be told to send its body is not
+ * going to, so its connection ends with the answer.
+ */
+export function sendAnswer(response: ServerResponse, requestId: string, answer: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  const { request, body, status } = { request: response.req, ...answer };
+  const waits = request.httpVersion === '1.1' && request.headers.expect !== undefined;
+  const lines = {
+    ...answer.headers,
+    'content-length': String(Buffer.byteLength(body)),
+    'x-request-id': requestId,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(waits ? { connection: 'close' } : {}),
+  };
+  response.writeHead(status, lines as Record<string, string | string[]>).end(body);
+}
+
+/** How long the rest of a body that nobody wants is waited for, so that the answer is not lost with the connection. */
+const BODY_WITHIN = 10_000;
+
+/** Lets the rest of a body come and go, within bounds. */
+export function dismiss(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  const late = setTimeout(() => request.destroy(), BODY_WITHIN).unref();
+  request.once('close', () => clearTimeout(late)).once('end', () => clearTimeout(late));
+  request.on('error', () => {});
+  request.resume();
+}
