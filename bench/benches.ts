@@ -1,0 +1,6 @@
+import type { Benches } from './harness/call.ts';
+
+/** Every bench by its name, which is also its folder. */
+export const benches: Benches = {
+  gate: async () => (await import('./gate/gate.ts')).gate,
+};
