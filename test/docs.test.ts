@@ -112,17 +112,6 @@ test('docs/architecture.md says what each folder may import, and names every sli
   );
 });
 
-test('the site in README.md is the one in docs/caddy/Caddyfile', () => {
-  const file = readText('docs/caddy/Caddyfile').split('\n');
-  const lines = file.slice(file.indexOf('{$APP_DOMAIN} {')).filter((line) => !line.trim().startsWith('#'));
-  const site = lines
-    .join('\n')
-    .replace('{$APP_DOMAIN}', 'app.example.com')
-    .replace('{$GATE_UPSTREAM:127.0.0.1:8787}', '127.0.0.1:8787')
-    .replace('{$APP_UPSTREAM}', '127.0.0.1:3000');
-  assert.ok(readText('README.md').includes(`\`\`\`\n${site}\`\`\``));
-});
-
 test('no document names a place on one machine or a registry', () => {
   for (const file of published) {
     const text = readText(file);
@@ -137,7 +126,7 @@ const CODES = new Set([IGNORED, ...Object.values(catalogue).map(({ code }) => St
 
 /** Flags of our commands; those of other programs that the documents show are named one by one. */
 const OURS = settings.flatMap(({ name, secret }: Setting) => (secret ? [name, `${name}-file`] : [name]));
-const OTHERS = ['--config', '--email', '--keep', '--test', '--adapter'];
+const OTHERS = ['--config', '--email', '--keep', '--test', '--adapter', '--quick', '--json'];
 const FLAGS = new Set([...OURS.map((name) => `--${name}`), ...OTHERS]);
 const VARIABLES = new Set(
   ['config', ...OURS].map((name) => `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`),
@@ -173,7 +162,7 @@ function headingsOf(text: string): string[] {
 
 /** What stands in backticks and begins with a folder of the repository; a pattern must match something. */
 function filesOf(text: string): string[] {
-  return matchesOf(text, /(?<=`)(?:src|test|docs|scripts|demo|bin|\.ci)\/[\w./-]*(?=`)/g);
+  return matchesOf(text, /(?<=`)(?:src|test|docs|scripts|demo|bench|bin|\.ci)\/[\w./-]*(?=`)/g);
 }
 
 function scriptsOf(text: string): string[] {

@@ -32,22 +32,28 @@ for (const { name, create } of databases) {
     await symlink(database.folder, join(cwd, 'data'));
     await symlink(join(ROOT, 'node_modules'), join(cwd, 'node_modules'));
 
-    const shell = exampleIn('sh').replaceAll('curl ', 'curl --fail --silent ');
-    const { stdout } = await run('bash', ['-euc', shell], { cwd });
+    const shell = exampleIn('sh', 'base_url').replaceAll('curl ', 'curl --fail --silent ');
+    const gate = exampleIn('sh', 'upstream')
+      .replaceAll('8787', String(app.port))
+      .replaceAll('curl ', 'curl -sS ');
+    const { stdout } = await run('bash', ['-euc', shell + gate], { cwd });
     assert.match(stdout, /"name":"Ana María"/);
     assert.match(stdout, /\{"result":true,"success":true\}/);
     assert.deepEqual(await actionsIn(app), FIVE);
+    assert.match(stdout, /"upstream":"http:\/\/127\.0\.0\.1:3000"/);
+    assert.match(stdout, /HTTP\/1\.1 302 Found\r$/m);
+    assert.match(stdout, new RegExp(`^location: http://${app.teamDomain}/cdn-cgi/access/login/`, 'im'));
 
-    await writeFile(join(cwd, 'five.mts'), exampleIn('ts'));
+    await writeFile(join(cwd, 'five.mts'), exampleIn('ts', 'base_url'));
     await run(process.execPath, ['five.mts'], { cwd });
     assert.deepEqual(await actionsIn(app), [...FIVE, ...FIVE]);
   });
 }
 
-/** The block of README.md in that language that calls the API. */
-function exampleIn(language: string): string {
+/** The one block of README.md in that language that says this. */
+function exampleIn(language: string, says: string): string {
   const blocks = readText('README.md').matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'));
-  const found = [...blocks].map(([, code = '']) => code).filter((code) => code.includes('base_url'));
+  const found = [...blocks].map(([, code = '']) => code).filter((code) => code.includes(says));
   assert.equal(found.length, 1, language);
   return found[0] ?? '';
 }
