@@ -4,11 +4,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { listRoutes } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import type { Route } from '../src/http/route.ts';
 import { API_PREFIX, prefixesOf } from '../src/http/server.ts';
 import { catalogue, type ErrorName } from '../src/kernel/errors.ts';
+import { listRoutes } from '../src/routes.ts';
 import { type Setting, settings } from '../src/settings.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

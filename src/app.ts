@@ -1,71 +1,32 @@
-import type { Server } from 'node:http';
-import { setInterval } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { applicationStates } from './access/applications/applications.ts';
-import { policyRoutes } from './access/applications/policy-routes.ts';
-import { applicationRoutes } from './access/applications/routes.ts';
 import { providerStates } from './access/identity-providers/identity-providers.ts';
-import { identityProviderRoutes } from './access/identity-providers/routes.ts';
-import { keyStates, toKeySet } from './access/keys/keys.ts';
-import { keyRoutes } from './access/keys/routes.ts';
-import { createSigner, type FollowingSigner } from './access/keys/signer.ts';
+import { keyStates } from './access/keys/keys.ts';
+import { createSigner } from './access/keys/signer.ts';
 import { createKeyTimer } from './access/keys/timer.ts';
-import { accessLogRoutes } from './access/logs/routes.ts';
 import { organizationStates } from './access/organizations/organizations.ts';
-import { organizationRoutes } from './access/organizations/routes.ts';
-import { serviceTokenRoutes } from './access/service-tokens/routes.ts';
 import { serviceTokenStates } from './access/service-tokens/service-tokens.ts';
-import { userRoutes } from './access/users/routes.ts';
-import { accountRoutes } from './accounts/accounts/routes.ts';
-import { auditLogRoutes } from './accounts/audit-logs/routes.ts';
-import { authenticate, findZone } from './accounts/authority/authority.ts';
-import { firstAccount } from './accounts/bootstrap/bootstrap.ts';
-import { memberRoutes } from './accounts/members/routes.ts';
-import { tokenRoutes } from './accounts/tokens/routes.ts';
-import { zoneRoutes } from './accounts/zones/routes.ts';
 import type { Config } from './config.ts';
-import { isAlive } from './database/database.ts';
 import { dropExpiredAnchors } from './database/paging.ts';
-import { admittedUntil } from './gate/admission.ts';
-import { createExchanges, type Exchanges } from './gate/exchanges.ts';
-import { createRequestLog, type RequestLog } from './gate/request-log.ts';
-import { createGateState, type GateState } from './gate/state.ts';
-import type { Upstreams } from './gate/upstream.ts';
-import { createTokenVerifier } from './gate/verify.ts';
+import { createRequestLog } from './gate/request-log.ts';
+import { createGateState } from './gate/state.ts';
 import { replaceKeyPair } from './http/listener.ts';
-import type { Route } from './http/route.ts';
-import { createHttp } from './http/server.ts';
-import { permissionGroupRoutes } from './iam/permission-groups/routes.ts';
-import { resourceGroupRoutes } from './iam/resource-groups/routes.ts';
-import { userGroupRoutes } from './iam/user-groups/routes.ts';
 import { type Clock, MINUTE, SECOND, systemClock, systemStopwatch, timestamp } from './kernel/clock.ts';
-import type { Vault } from './kernel/crypto.ts';
-import { type Control, settle } from './removal/act.ts';
+import type { Control } from './removal/act.ts';
 import { createFeed, type Follower } from './removal/feed.ts';
-import { createAddressOf } from './server/client-address.ts';
+import { following, openExchanges } from './server/exchanges.ts';
 import { credentialsFile, firstStart } from './server/first-start.ts';
-import { createDirectory, createGateEdge, createIntercept, teamOf } from './server/gate.ts';
 import { readKeyPair, type ServedPair } from './server/key-pair.ts';
 import { followKeyPair, type KeyPairFollower } from './server/key-pair-follower.ts';
 import { listen, stopListening } from './server/listen.ts';
-import {
-  certificateExpiry,
-  createMetrics,
-  createMetricsServer,
-  decisionCounter,
-  type Metrics,
-  showOpenExchanges,
-} from './server/metrics.ts';
-import { ownHosts } from './server/own-hosts.ts';
-import { addPages } from './server/pages.ts';
+import { certificateExpiry, createMetrics, type Metrics, serveMetrics } from './server/metrics.ts';
+import { repeat } from './server/repeat.ts';
 import { startRequestLogWriter } from './server/request-log.ts';
 import { lockDatabase, openDatabase } from './server/storage.ts';
 import { openUpstreams } from './server/upstreams.ts';
 import { dropExpired, sessionStates } from './sign-in/lineage.ts';
-import type { SignInRefused } from './sign-in/refused.ts';
-import { addSignInPages } from './sign-in/routes.ts';
-import { createSignIn } from './sign-in/service.ts';
+import { createServer, type WebParts } from './web.ts';
 
 /** A server that is listening. */
 export interface App {
@@ -89,21 +50,6 @@ export interface AppOptions {
 
 /** How often the feed is read without a cause, in milliseconds. */
 const POLL_EVERY = 5 * SECOND;
-
-/** Everything that the parts are wired from. */
-interface Parts {
-  readonly config: Config;
-  readonly control: Control;
-  readonly vault: Vault;
-  readonly state: GateState;
-  readonly signer: FollowingSigner;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly exchanges: Exchanges;
-  readonly upstreams: Upstreams;
-  readonly requestLog: RequestLog;
-  readonly keyPair: ServedPair | null;
-}
 
 /**
  * Starts the server: lock, schema, first start, the gate's memory, then the listeners. Throws a StartError
@@ -148,7 +94,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     });
     await feed.start();
     const requestLog = createRequestLog(state);
-    const parts: Parts = {
+    const parts: WebParts = {
       config,
       control: { database, feed, clock },
       vault: first.vault,
@@ -192,27 +138,13 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 }
 
 /** Forgets, in memory and in the database, what has expired; nothing decides by its absence. */
-async function sweep({ control: { database, clock }, state }: Parts): Promise<void> {
+async function sweep({ control: { database, clock }, state }: WebParts): Promise<void> {
   const now = timestamp(clock.now());
   state.sweep(clock.now());
   await database.write(async (tx) => {
     await dropExpired(tx, now);
     await dropExpiredAnchors(tx, now);
   });
-}
-
-/** Does the work again and again, each time after the last has ended; a failure is logged and tried anew. */
-function repeat(logger: Logger, every: number, work: () => Promise<void>): () => Promise<void> {
-  const stopped = new AbortController();
-  const running = (async () => {
-    for await (const _ of setInterval(every, undefined, { signal: stopped.signal, ref: false })) {
-      await work().catch((error: unknown) => logger.warn({ err: error }, 'housekeeping failed'));
-    }
-  })().catch(() => {});
-  return async () => {
-    stopped.abort();
-    await running;
-  };
 }
 
 /** Nothing that names a credential, a cookie or a query is ever handed to it. */
@@ -233,135 +165,8 @@ function observed(followers: readonly Follower[], { position }: Metrics): Follow
   };
 }
 
-function openExchanges({
-  state,
-  clock,
-  logger,
-  metrics,
-}: Pick<Parts, 'state' | 'logger' | 'metrics'> & { clock: Clock }): Exchanges {
-  const exchanges = createExchanges({
-    admittedUntil: (question, admitted) => admittedUntil({ state, clock }, question, admitted),
-    clock,
-    onCut: ({ admitted: { destination } }, reason) => {
-      metrics.cuts.inc({ reason });
-      const { application, account } = destination;
-      logger.info({ reason, accountId: account.accountId, applicationId: application.id }, 'exchange cut');
-    },
-    onFault: (error) => logger.error({ err: error }, 'an exchange could not be ended as it should'),
-  });
-  showOpenExchanges(metrics, () => exchanges.size);
-  return exchanges;
-}
-
-/** What is open is ended in the turn in which the memory changed, before the change counts as applied. */
-function following(exchanges: Exchanges): Follower {
-  return {
-    load: ({ accountId }) => exchanges.reload(accountId),
-    apply: (batch) => exchanges.apply(batch),
-  };
-}
-
-/** Every route of the API, in the order of the OpenAPI document. */
-export function listRoutes({ control, vault, config }: Pick<Parts, 'control' | 'vault' | 'config'>): Route[] {
-  return [
-    ...accountRoutes(control),
-    ...memberRoutes(control),
-    ...tokenRoutes(control),
-    ...auditLogRoutes(control),
-    ...zoneRoutes(control),
-    ...permissionGroupRoutes(),
-    ...resourceGroupRoutes(control),
-    ...userGroupRoutes(control),
-    ...userRoutes(control),
-    ...organizationRoutes(control),
-    ...keyRoutes({ control, vault }),
-    ...identityProviderRoutes(control, { vault }),
-    ...applicationRoutes(control, { reservedHosts: ownHosts(config) }),
-    ...policyRoutes(control),
-    ...serviceTokenRoutes(control),
-    ...accessLogRoutes(control),
-  ];
-}
-
-async function createServer(parts: Parts): Promise<FastifyInstance> {
-  const { config, control, vault, state, signer, logger, metrics, requestLog } = parts;
-  const { database, feed, clock } = control;
-  const verifier = createTokenVerifier({ scheme: config.scheme });
-  const directory = createDirectory(state, verifier, clock);
-  const signIn = createSignIn({
-    ...{ control, vault, signer, directory, scheme: config.scheme },
-    onOutcome: (outcome) => requestLog.noteSignIn(outcome, clock.now()),
-  });
-  const addressOf = createAddressOf(config.trustedProxies);
-  const countDecision = decisionCounter(metrics);
-  const onFault = (error: unknown, requestId: string) =>
-    logger.error({ requestId, err: error }, 'request failed');
-  const onRefused = (refused: SignInRefused, requestId: string) => {
-    metrics.refusedSignIns.inc({ reason: refused.reason });
-    logger.info({ requestId, reason: refused.reason, cause: messageOf(refused.cause) }, 'sign-in refused');
-  };
-  return await createHttp({
-    keeper: {
-      reader: database.reader,
-      authenticate: (request) => authenticate({ database, clock }, request),
-      findZone,
-      settle: (accountId) => settle(control, accountId),
-    },
-    routes: listRoutes(parts),
-    rateLimit: config.rateLimit,
-    publicUrl: config.publicUrl,
-    addressOf,
-    tls: parts.keyPair,
-    intercept: createIntercept({
-      config,
-      state,
-      verifier,
-      signer,
-      clock,
-      catchUp: (accountId) => feed.catchUp(accountId),
-      edge: createGateEdge(signIn, onRefused, { direct: false }),
-      directEdge: createGateEdge(signIn, onRefused, { direct: true }),
-      exchanges: parts.exchanges,
-      upstreams: parts.upstreams,
-      onUpstreamFailure: (error, requestId) =>
-        logger.warn({ requestId, cause: messageOf(error) }, 'the application does not answer'),
-      addressOf,
-      onDecision: (decision) => {
-        countDecision(decision.verdict, decision.reason);
-        requestLog.record(decision);
-        // Whoever is denied is given the request id: the log of a usual level has to know it.
-        logger[decision.verdict === 'deny' ? 'info' : 'debug'](decision, 'gate decision');
-      },
-      onFault,
-    }),
-    pages: async (app, limits) => {
-      addPages(app, {
-        isReady: () => isAlive(database.reader),
-        certs: async (host) => {
-          const accountId = teamOf(state, host)?.accountId ?? (await firstAccount(database.reader))?.id;
-          const account = accountId ? state.account(accountId) : null;
-          return account ? toKeySet(account.keys.values()) : null;
-        },
-      });
-      addSignInPages(app, {
-        signIn,
-        teamOf: (host) => teamOf(state, host),
-        addressOf: (request) => addressOf(request.raw),
-        limit: (request, reply) => limits.countCall(request, reply, `sign-in ${addressOf(request.raw)}`),
-        onRefused,
-      });
-    },
-    onAnswer: ({ milliseconds, ...line }) => {
-      const { method, route, status } = line;
-      metrics.requests.observe({ method, route, status: String(status) }, milliseconds / 1000);
-      logger.info({ ...line, milliseconds }, 'request');
-    },
-    onFault,
-  });
-}
-
 /** Writes the request log in the background, until the end. */
-function keepRequestLog({ config, control, logger, metrics, requestLog }: Parts): () => Promise<void> {
+function keepRequestLog({ config, control, logger, metrics, requestLog }: WebParts): () => Promise<void> {
   const { database, clock } = control;
   const writer = startRequestLogWriter({
     log: requestLog,
@@ -377,7 +182,7 @@ function keepRequestLog({ config, control, logger, metrics, requestLog }: Parts)
 
 /** Serves each new certificate as it comes, and tells in the metrics how long it lasts. */
 function followCertificate(
-  { config, control, logger, metrics }: Parts,
+  { config, control, logger, metrics }: WebParts,
   { http, keyPair }: { http: FastifyInstance; keyPair: ServedPair },
 ): KeyPairFollower | null {
   if (!config.tls) return null;
@@ -393,20 +198,4 @@ function followCertificate(
       show(pair);
     },
   });
-}
-
-function messageOf(cause: unknown): string | undefined {
-  return cause instanceof Error ? cause.message : undefined;
-}
-
-async function serveMetrics(
-  metrics: Metrics,
-  at: { host: string; port: number },
-): Promise<() => Promise<void>> {
-  const server: Server = createMetricsServer(metrics);
-  await listen(server, at);
-  return async () => {
-    server.closeAllConnections();
-    await new Promise((done) => server.close(done));
-  };
 }

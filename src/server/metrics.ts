@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { listen } from './listen.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -92,4 +93,17 @@ export function createMetricsServer({ register }: Metrics): Server {
       () => response.writeHead(500).end(),
     );
   });
+}
+
+/** Serves /metrics; answers how to stop that. */
+export async function serveMetrics(
+  metrics: Metrics,
+  at: { host: string; port: number },
+): Promise<() => Promise<void>> {
+  const server: Server = createMetricsServer(metrics);
+  await listen(server, at);
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  };
 }

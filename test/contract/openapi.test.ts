@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { listRoutes } from '../../src/app.ts';
 import type { Route } from '../../src/http/route.ts';
 import { API_PREFIX, prefixesOf } from '../../src/http/server.ts';
 import { createVault } from '../../src/kernel/crypto.ts';
 import { permissionGroups } from '../../src/kernel/permissions.ts';
+import { listRoutes } from '../../src/routes.ts';
 import type { TestApp } from '../support/app.ts';
 import { onBothDatabases, type Stage } from '../support/stage.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type Cloudflare from 'cloudflare';
-import { listRoutes } from '../../src/app.ts';
 import { createVault } from '../../src/kernel/crypto.ts';
+import { listRoutes } from '../../src/routes.ts';
 import type { Browser } from '../support/browser.ts';
 import { tokenIn } from '../support/forge.ts';
 import { withToken } from '../support/gate-questions.ts';

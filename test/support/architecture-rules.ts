@@ -39,7 +39,7 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   removal: ['kernel', 'database', 'protocol', 'audit'],
   gate: ['kernel', 'policy', 'protocol'],
   // What the process is made of besides slices: files, ports, metrics, and the gate wired to sign-in.
-  server: ['config.ts', 'kernel', 'database', 'protocol', 'http', 'gate', ...SLICES],
+  server: ['config.ts', 'kernel', 'database', 'protocol', 'removal', 'http', 'gate', ...SLICES],
 };
 
 const SHARED = ['kernel', 'database', 'policy', 'protocol', 'removal', 'audit'];
@@ -68,7 +68,9 @@ export const KINDS: Readonly<Record<Kind, KindRule>> = {
 export const ROOT_FILES: Readonly<Record<string, readonly string[]>> = {
   'settings.ts': ['kernel'],
   'config.ts': ['kernel', 'settings.ts'],
-  'app.ts': ['config.ts', 'settings.ts', ...Object.keys(FOLDERS), ...SLICES],
+  'routes.ts': ['config.ts', 'kernel', 'http', 'removal', 'server', ...SLICES],
+  'web.ts': ['config.ts', 'routes.ts', ...Object.keys(FOLDERS), ...SLICES],
+  'app.ts': ['config.ts', 'settings.ts', 'web.ts', ...Object.keys(FOLDERS), ...SLICES],
   'main.ts': ['settings.ts', 'config.ts', 'app.ts', 'kernel', 'server', 'cli'],
 };
 
@@ -142,8 +144,8 @@ export const RESERVED: Readonly<Record<ReservedRule, Reserved>> = {
     modules: { pg: '*', 'node:sqlite': '*' },
   },
   web: {
-    says: 'knows the web framework; only src/http, src/server, routes.ts and app.ts do',
-    allowed: [/^http\//, /^server\//, /^app\.ts$/, /(?:^|\/)(?:[a-z0-9-]+-)?routes\.ts$/],
+    says: 'knows the web framework; only src/http, src/server, routes.ts, web.ts and app.ts do',
+    allowed: [/^http\//, /^server\//, /^app\.ts$/, /^web\.ts$/, /(?:^|\/)(?:[a-z0-9-]+-)?routes\.ts$/],
     modules: { fastify: '*', '@fastify': '*' },
   },
 };

@@ -1,0 +1,116 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type Signer, toKeySet } from './access/keys/keys.ts';
+import { authenticate, findZone } from './accounts/authority/authority.ts';
+import { firstAccount } from './accounts/bootstrap/bootstrap.ts';
+import { isAlive } from './database/database.ts';
+import type { Exchanges } from './gate/exchanges.ts';
+import type { RequestLog } from './gate/request-log.ts';
+import type { GateState } from './gate/state.ts';
+import type { Upstreams } from './gate/upstream.ts';
+import { createTokenVerifier } from './gate/verify.ts';
+import { createHttp } from './http/server.ts';
+import { settle } from './removal/act.ts';
+import { type ApiParts, listRoutes } from './routes.ts';
+import { createAddressOf } from './server/client-address.ts';
+import { createDirectory, createGateEdge, createIntercept, teamOf } from './server/gate.ts';
+import type { ServedPair } from './server/key-pair.ts';
+import { decisionCounter, type Metrics } from './server/metrics.ts';
+import { addPages } from './server/pages.ts';
+import type { SignInRefused } from './sign-in/refused.ts';
+import { addSignInPages } from './sign-in/routes.ts';
+import { createSignIn } from './sign-in/service.ts';
+
+/** What the HTTP side is made of. */
+export interface WebParts extends ApiParts {
+  readonly state: GateState;
+  readonly signer: Signer;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly exchanges: Exchanges;
+  readonly upstreams: Upstreams;
+  readonly requestLog: RequestLog;
+  readonly keyPair: ServedPair | null;
+}
+
+/** The HTTP server with everything on it: the API, the pages of sign-in, the gate. Not yet listening. */
+export async function createServer(parts: WebParts): Promise<FastifyInstance> {
+  const { config, control, vault, state, signer, logger, metrics, requestLog } = parts;
+  const { database, feed, clock } = control;
+  const verifier = createTokenVerifier({ scheme: config.scheme });
+  const directory = createDirectory(state, verifier, clock);
+  const signIn = createSignIn({
+    ...{ control, vault, signer, directory, scheme: config.scheme },
+    onOutcome: (outcome) => requestLog.noteSignIn(outcome, clock.now()),
+  });
+  const addressOf = createAddressOf(config.trustedProxies);
+  const countDecision = decisionCounter(metrics);
+  const onFault = (error: unknown, requestId: string) =>
+    logger.error({ requestId, err: error }, 'request failed');
+  const onRefused = (refused: SignInRefused, requestId: string) => {
+    metrics.refusedSignIns.inc({ reason: refused.reason });
+    logger.info({ requestId, reason: refused.reason, cause: messageOf(refused.cause) }, 'sign-in refused');
+  };
+  return await createHttp({
+    keeper: {
+      reader: database.reader,
+      authenticate: (request) => authenticate({ database, clock }, request),
+      findZone,
+      settle: (accountId) => settle(control, accountId),
+    },
+    routes: listRoutes(parts),
+    rateLimit: config.rateLimit,
+    publicUrl: config.publicUrl,
+    addressOf,
+    tls: parts.keyPair,
+    intercept: createIntercept({
+      config,
+      state,
+      verifier,
+      signer,
+      clock,
+      catchUp: (accountId) => feed.catchUp(accountId),
+      edge: createGateEdge(signIn, onRefused, { direct: false }),
+      directEdge: createGateEdge(signIn, onRefused, { direct: true }),
+      exchanges: parts.exchanges,
+      upstreams: parts.upstreams,
+      onUpstreamFailure: (error, requestId) =>
+        logger.warn({ requestId, cause: messageOf(error) }, 'the application does not answer'),
+      addressOf,
+      onDecision: (decision) => {
+        countDecision(decision.verdict, decision.reason);
+        requestLog.record(decision);
+        // Whoever is denied is given the request id: the log of a usual level has to know it.
+        logger[decision.verdict === 'deny' ? 'info' : 'debug'](decision, 'gate decision');
+      },
+      onFault,
+    }),
+    pages: async (app, limits) => {
+      addPages(app, {
+        isReady: () => isAlive(database.reader),
+        certs: async (host) => {
+          const accountId = teamOf(state, host)?.accountId ?? (await firstAccount(database.reader))?.id;
+          const account = accountId ? state.account(accountId) : null;
+          return account ? toKeySet(account.keys.values()) : null;
+        },
+      });
+      addSignInPages(app, {
+        signIn,
+        teamOf: (host) => teamOf(state, host),
+        addressOf: (request) => addressOf(request.raw),
+        limit: (request, reply) => limits.countCall(request, reply, `sign-in ${addressOf(request.raw)}`),
+        onRefused,
+      });
+    },
+    onAnswer: ({ milliseconds, ...line }) => {
+      const { method, route, status } = line;
+      metrics.requests.observe({ method, route, status: String(status) }, milliseconds / 1000);
+      logger.info({ ...line, milliseconds }, 'request');
+    },
+    onFault,
+  });
+}
+
+function messageOf(cause: unknown): string | undefined {
+  return cause instanceof Error ? cause.message : undefined;
+}
