@@ -49,14 +49,14 @@ export function sha256(text: string): string {
   return hash('sha256', text);
 }
 
-/** SHA-256, for what is compared or looked up in memory alone. */
-export function sha256Bytes(text: string): Buffer {
-  return hash('sha256', text, 'buffer');
+/** SHA-256 as a text of 32 characters, a byte in each: what is looked up in memory alone. A Buffer would cost more. */
+export function sha256Latin1(text: string): string {
+  return hash('sha256', text, 'binary');
 }
 
 /** Equality in time that does not depend on where the texts differ. */
 export function equalInConstantTime(one: string, other: string): boolean {
-  return timingSafeEqual(sha256Bytes(one), sha256Bytes(other));
+  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 }
 
 /**

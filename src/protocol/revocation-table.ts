@@ -1,4 +1,4 @@
-import { sha256Bytes } from '../kernel/crypto.ts';
+import { sha256Latin1 } from '../kernel/crypto.ts';
 import { type Subject, subjectKey } from './feed.ts';
 import type { Rev } from './rev.ts';
 
@@ -13,13 +13,19 @@ const WORDS = 3;
 export function fingerprintsOf(subjects: readonly Subject[]): Fingerprints {
   const prints = new Uint32Array(subjects.length * WORDS);
   for (const [at, subject] of subjects.entries()) {
-    const digest = sha256Bytes(subjectKey(subject));
-    // No word of a free place is 1 or more: the first word says whether a place is taken.
-    prints[at * WORDS] = digest.readUInt32LE(0) || 1;
-    prints[at * WORDS + 1] = digest.readUInt32LE(4);
-    prints[at * WORDS + 2] = digest.readUInt32LE(8);
+    const digest = sha256Latin1(subjectKey(subject));
+    for (let word = 0; word < WORDS; word++) prints[at * WORDS + word] = wordOf(digest, word);
+    // The first word says whether a place is taken.
+    if (prints[at * WORDS] === 0) prints[at * WORDS] = 1;
   }
   return prints;
+}
+
+function wordOf(digest: string, word: number): number {
+  const at = word * 4;
+  const [one, two] = [digest.charCodeAt(at), digest.charCodeAt(at + 1)];
+  const [three, four] = [digest.charCodeAt(at + 2), digest.charCodeAt(at + 3)];
+  return (one | (two << 8) | (three << 16) | (four << 24)) >>> 0;
 }
 
 /** A position for each subject, in typed arrays: a million take some forty megabytes, and no look-up allocates. */

@@ -2,7 +2,7 @@ import type { Database, Snapshot } from '../database/database.ts';
 import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
 import type { Head, Rev } from '../protocol/rev.ts';
 import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
-import { eachRevocation, listAccountIds, readFeedAfter, readHead } from './store.ts';
+import { listAccountIds, listRevocations, readFeedAfter, readHead } from './store.ts';
 
 /** All that a gate needs of one account, as of one position. */
 export interface AccountSnapshot {
@@ -145,7 +145,9 @@ async function readSnapshot(
   const head = await readHead(snapshot, accountId);
   if (!head) return null;
   const revocations = createRevocationIndex(head);
-  for await (const { at, subject } of eachRevocation(snapshot, accountId)) revocations.apply(at, [subject]);
+  for await (const some of listRevocations(snapshot, accountId)) {
+    for (const { at, subject } of some) revocations.apply(at, [subject]);
+  }
   const states: FeedItem[] = [];
   for (const source of sources) states.push(...(await source(snapshot, accountId)));
   return { accountId, head, revocations, states };

@@ -78,19 +78,22 @@ export async function readRevocations(
 }
 
 /** How many revocations are read at once: a million at once would leave their weight behind in memory. */
-const REVOCATIONS_AT_ONCE = 5000;
+const REVOCATIONS_AT_ONCE = 500;
 
-/** Every living revocation of the account, for a gate's first snapshot. */
-export async function* eachRevocation(
-  snapshot: Snapshot,
-  accountId: string,
-): AsyncGenerator<{ at: Rev; subject: Subject }> {
+export interface Revocation {
+  readonly at: Rev;
+  readonly subject: Subject;
+}
+
+/** Every living revocation of the account, for a gate's first snapshot; some at a time. */
+export async function* listRevocations(snapshot: Snapshot, accountId: string): AsyncGenerator<Revocation[]> {
   let last: { subject_type: string; subject_id: string } | undefined;
   do {
     const rows = await readRevocationsAfter(snapshot, accountId, last);
-    for (const { subject_type, subject_id, epoch, position } of rows) {
-      yield { at: { epoch, position }, subject: { type: subject_type as SubjectType, id: subject_id } };
-    }
+    yield rows.map(({ subject_type, subject_id, epoch, position }) => ({
+      at: { epoch, position },
+      subject: { type: subject_type as SubjectType, id: subject_id },
+    }));
     last = rows.length === REVOCATIONS_AT_ONCE ? rows.at(-1) : undefined;
   } while (last);
 }
