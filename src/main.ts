@@ -5,6 +5,7 @@ import { type App, createLogger, startApp } from './app.ts';
 import { issueCommand, resetCommand } from './cli/credentials.ts';
 import { type Config, readConfig } from './config.ts';
 import { ApiError } from './kernel/errors.ts';
+import { forwardAuthLines } from './server/forward-auth-lines.ts';
 import { StartError } from './server/start-error.ts';
 import { settings } from './settings.ts';
 
@@ -102,18 +103,11 @@ function greet(config: Config, app: App): void {
     `  sign-in       ${scheme}://${app.teamDomain}`,
     `  keys          ${scheme}://${app.teamDomain}/cdn-cgi/access/certs`,
     `  metrics       ${config.metricsListen ? `http://${config.metricsListen.host}:${config.metricsListen.port}/metrics` : 'off'}`,
-    `  forward-auth  ${forwardAuthState(config)}`,
+    ...forwardAuthLines(config),
     `  database      ${config.databaseUrl ? 'PostgreSQL' : `SQLite in ${config.data}`}`,
     `  credentials   ${app.credentialsFile}${app.isFirstStart ? ' (just made)' : ''}`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function forwardAuthState(config: Config): string {
-  const isOn = config.trustedProxies.length > 0 || config.forwardAuthSecret !== null;
-  return isOn
-    ? `${config.publicUrl}/portcullis/forward-auth`
-    : 'off: set --trusted-proxy or --forward-auth-secret-file';
 }
 
 function version(): string {

@@ -5,8 +5,8 @@ import { get, type IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import { allowAll, createApplication, oidc, startProvider } from './support/access.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
-import { Browser } from './support/browser.ts';
-import { type OpenIdProvider, signIn } from './support/openid-provider.ts';
+import { NAVIGATION, signInByAsking } from './support/asked-sign-in.ts';
+import type { OpenIdProvider } from './support/openid-provider.ts';
 import { databases, type TestDatabase } from './support/postgres.ts';
 
 /*
@@ -45,7 +45,10 @@ test('whoever has no session is answered with something other than 2xx', async (
 });
 
 test('an admission carries exactly the headers that the file takes over', async () => {
-  const answer = await ask('/', { ...NAVIGATION, cookie: `${await sessionCookies()}; theme=dark` });
+  const answer = await ask('/', {
+    ...NAVIGATION,
+    cookie: `${await signInByAsking(ask, SITE, 'ana')}; theme=dark`,
+  });
   assert.equal(answer.statusCode, 200);
   assert.equal(answer.headers['cf-access-authenticated-user-email'], 'ana@example.com');
   assert.ok(answer.headers['cf-access-jwt-assertion']);
@@ -55,13 +58,31 @@ test('an admission carries exactly the headers that the file takes over', async 
   assert.deepEqual(taken.sort(), identity.sort());
 });
 
+test('only plain reads are asked about; everything else goes through the proxy of Portcullis', () => {
+  const reads = /^ {4}reads:\n(.*?)^ {4}\w/ms.exec(file)?.[1] ?? '';
+  for (const part of [
+    'Method(`GET`)',
+    'Method(`HEAD`)',
+    '`Upgrade`',
+    '`Content-Length`',
+    'event-stream',
+    '/cdn-cgi/access/',
+  ]) {
+    assert.ok(reads.includes(part), part);
+  }
+  const priorities = [...file.matchAll(/priority: (\d+)/g)].map(([, priority]) => Number(priority));
+  assert.deepEqual(priorities, [20, 10]);
+  const through = /^ {4}through:\n(.*?)^$/ms.exec(file)?.[1] ?? '';
+  assert.match(through, /service: portcullis/);
+  assert.doesNotMatch(through, /middlewares/);
+});
+
 test('the file asks at the path where the gate answers', async () => {
   const address = /address: "http:\/\/127\.0\.0\.1:8787(\/\S+)"/.exec(file)?.[1];
   assert.equal(address, PATH);
 });
 
 const PATH = '/portcullis/forward-auth';
-const NAVIGATION = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 
 /** What Traefik sends for a GET of that target: the client's headers, and its own. */
 async function ask(target: string, headers: Record<string, string>): Promise<IncomingMessage> {
@@ -84,17 +105,4 @@ async function ask(target: string, headers: Record<string, string>): Promise<Inc
   });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   return answer.resume();
-}
-
-/** Signs Ana in, each step on the application's host being a question of the proxy. */
-async function sessionCookies(): Promise<string> {
-  const browser = new Browser();
-  const keep = (answer: IncomingMessage) => browser.jar.store(SITE, answer.headers['set-cookie'] ?? []);
-  const first = await ask('/', NAVIGATION);
-  keep(first);
-  const until = (next: URL) => next.hostname === SITE.hostname;
-  const page = await signIn(browser, first.headers.location ?? '', { login: 'ana', until });
-  const { pathname, search } = page.location ?? SITE;
-  keep(await ask(pathname + search, { ...NAVIGATION, cookie: browser.jar.header(SITE) ?? '' }));
-  return browser.jar.header(SITE) ?? '';
 }

@@ -3,7 +3,7 @@
 
 local gate = os.getenv("GATE_UPSTREAM") or "127.0.0.1:8787"
 local secret = os.getenv("GATE_SECRET")
-local timeout = 5000 -- milliseconds
+local timeout = 2000 -- milliseconds; HAProxy asks up to four times before it gives up
 
 -- What the application is told, always: from the answer alone, and empty where the answer has nothing.
 local identity = { "cf-access-jwt-assertion", "cf-access-authenticated-user-email", "cookie" }
@@ -93,7 +93,8 @@ local function ask(txn)
 	})
 	if not answer or not answer.status or answer.status < 200 then return refuse(txn, 503) end
 	if answer.status ~= 200 then return copy(txn, answer) end
-	if not answer.headers["cf-access-jwt-assertion"] then return refuse(txn, 503) end
+	local assertion = values_of(answer.headers["cf-access-jwt-assertion"] or {})[1] or ""
+	if assertion == "" then return refuse(txn, 503) end
 	pass(txn, headers, answer)
 	txn:set_var("txn.portcullis_admitted", true)
 end

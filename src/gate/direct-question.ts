@@ -34,6 +34,8 @@ export function readDirectQuestion(
 
 /** Node's parser is strict already; this is what it lets pass and servers read in different ways (RFC 9112 §6). */
 function isFramedOnce(request: IncomingMessage, headers: Headers): boolean {
+  // In HTTP/1 the parser takes other versions as well, and a first line without any.
+  if (!streamOf(request) && !/^1\.[01]$/.test(request.httpVersion)) return false;
   const lengths = headers.all('content-length');
   const codings = headers.all('transfer-encoding');
   if (lengths.length > 1 || lengths.some((length) => !/^\d{1,15}$/.test(length))) return false;

@@ -14,7 +14,12 @@ export function createKeys() {
     const owner = visitor.kind === 'user' ? visitor.session : visitor.serviceToken;
     const keys = known.get(owner) ?? ownerKeys(accountId, visitor);
     known.set(owner, keys);
-    return [...keys, keyOf(accountId, { type: 'application', id: application.id })];
+    const subject: Subject = { type: 'application', id: application.id };
+    // A revocation of an application's tokens is none of a service token's business; the application's end is.
+    return [
+      ...keys,
+      visitor.kind === 'user' ? keyOf(accountId, subject) : goneKey(accountId, application.id),
+    ];
   };
 }
 
@@ -33,7 +38,8 @@ function ownerKeys(accountId: string, visitor: Admitted['visitor']): string[] {
 export function endedBy(accountId: string, item: FeedItem): string[] {
   if (item.kind === 'revocation') return [keyOf(accountId, item.subject)];
   if (item.state !== null || !isSubject(item.kind)) return [];
-  return [keyOf(accountId, { type: item.kind, id: item.id })];
+  const key = keyOf(accountId, { type: item.kind, id: item.id });
+  return item.kind === 'application' ? [key, goneKey(accountId, item.id)] : [key];
 }
 
 /** What hangs on one credential that has changed. */
@@ -53,6 +59,10 @@ export function touchedBy(accountId: string, { kind }: FeedItem): string[] {
 
 function isSubject(kind: string): kind is 'application' | 'provider' | 'session' | 'service_token' {
   return kind === 'application' || kind === 'provider' || kind === 'session' || kind === 'service_token';
+}
+
+function goneKey(accountId: string, applicationId: string): string {
+  return `${accountId} gone ${applicationId}`;
 }
 
 export function keyOf(accountId: string, subject: Subject): string {

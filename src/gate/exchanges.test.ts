@@ -25,7 +25,7 @@ describe('a revocation ends', () => {
     [identitySubject({ provider_id: 'p1', issuer: 'i', subject: 'ana' }), ['ana']],
     [{ type: 'session', id: 'session of ana' }, ['ana']],
     [{ type: 'provider', id: 'p1' }, ['ana', 'bob']],
-    [{ type: 'application', id: 'wiki' }, ['ana', 'bob', 'robot']],
+    [{ type: 'application', id: 'wiki' }, ['ana', 'bob']],
     [{ type: 'account', id: 'acme' }, ['ana', 'bob', 'robot']],
     [{ type: 'service_token', id: 'st1' }, ['robot']],
     [{ type: 'user', id: 'nobody' }, []],

@@ -12,7 +12,8 @@ import type { FeedItem, Subject } from '../protocol/feed.ts';
 import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import type { ApplicationState } from '../protocol/state.ts';
 import type { Decision } from './decision.ts';
-import { createForwardAuth, FORWARD_AUTH_PATH, type ForwardAuthOptions } from './forward-auth.ts';
+import { createForwardAuth, type ForwardAuthOptions } from './forward-auth.ts';
+import { FORWARD_AUTH_PATH } from './forward-auth-families.ts';
 import { createGateState } from './state.ts';
 
 /*

@@ -14,8 +14,6 @@ import { Headers, hostsOf } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
 import type { Destination, GateState } from './state.ts';
 
-export { FORWARD_AUTH_PATH } from './forward-auth-families.ts';
-
 const SECRET_HEADER = 'x-portcullis-forward-auth-secret';
 const EDGE_PREFIX = '/cdn-cgi/access/';
 
@@ -105,7 +103,8 @@ function isForPeople(state: GateState, host: string): boolean {
     .trim()
     .toLowerCase()
     .replace(/\.+(?=$|:)/, '');
-  return state.isApplicationName(name) || state.accountOfTeamDomain(name) !== null;
+  const isTeam = [name, name.replace(/:\d*$/, '')].some((one) => state.accountOfTeamDomain(one) !== null);
+  return isTeam || state.isApplicationName(name);
 }
 
 function answer(options: ForwardAuthOptions, asking: Asking): void | Promise<void> {

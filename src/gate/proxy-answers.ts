@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PAGE_POLICY, page } from '../kernel/page.ts';
 import type { Answer } from './answers.ts';
 import type { Question } from './question.ts';
+import { isGone, streamOf } from './sockets.ts';
 
 /** What went wrong on the way to an application that would have been allowed. */
 export type Failure = 'unreachable' | 'late' | 'circle';
@@ -45,22 +46,30 @@ function plain(status: number, body: string): Answer {
 }
 
 /**
- * Sends what the gate itself says, if nothing was said yet. A client that waits to be told to send its body is not
- * going to, so its connection ends with the answer.
+ * Sends what the gate itself says, if nothing was said yet. The connection ends with it where it is not sure what
+ * comes next on it: after a malformed request, or a client that waited to be told to send its body.
  */
 export function sendAnswer(response: ServerResponse, requestId: string, answer: Answer): void {
-  if (response.headersSent || response.destroyed) return;
-  const { request, body, status } = { request: response.req, ...answer };
-  const waits = request.httpVersion === '1.1' && request.headers.expect !== undefined;
+  if (response.headersSent || isGone(response)) return;
+  forgetHead(response);
+  const { body, status } = answer;
+  const isUnsure = status === 400 || response.req.headers.expect !== undefined;
   const lines = {
     ...answer.headers,
     'content-length': String(Buffer.byteLength(body)),
     'x-request-id': requestId,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...(waits ? { connection: 'close' } : {}),
+    ...(isUnsure && !streamOf(response) ? { connection: 'close' } : {}),
   };
   response.writeHead(status, lines as Record<string, string | string[]>).end(body);
+}
+
+/** What was to be passed on from an application, and could not be, is not for the gate's own answer. */
+function forgetHead(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  // HTTP/2 has no words beside the status, and warns of whoever speaks of them.
+  if (!streamOf(response)) response.statusMessage = '';
 }
 
 /** How long the rest of a body that nobody wants is waited for, so that the answer is not lost with the connection. */

@@ -1,49 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Admitted } from './admission.ts';
-import type { CutReason, Exchange, Exchanges, Place } from './exchanges.ts';
+import type { Carrier, Incoming } from './carrier.ts';
+import type { CutReason, Exchange, Place } from './exchanges.ts';
+import { Flow } from './flow.ts';
 import { dismiss, type Failure, failed, sendAnswer } from './proxy-answers.ts';
-import {
-  type Passage,
-  switchingHead,
-  toRequestHeaders,
-  toResponseHeaders,
-  toTrailers,
-} from './proxy-headers.ts';
+import { switchingHead, toRequestHeaders, toResponseHeaders, toTrailers } from './proxy-headers.ts';
 import type { Question } from './question.ts';
 import { type ClientEnd, clientEnd, resetSocket, streamOf } from './sockets.ts';
 import { Tunnel } from './upgrade.ts';
-import type { Upstreams } from './upstream.ts';
 import { UpstreamLeg } from './upstream-leg.ts';
-
-/** In milliseconds. */
-export interface Timeouts {
-  /** Name, connection and handshake. */
-  readonly connect: number;
-  /** From the last byte of the request to the head of the answer. */
-  readonly answer: number;
-  /** Between two chunks, whichever way they go. */
-  readonly idle: number;
-}
-
-/** What every exchange is carried out with. */
-export interface Carrier {
-  readonly upstreams: Upstreams;
-  readonly exchanges: Exchanges;
-  readonly timeouts: Timeouts;
-  /** The application, or the way to it, failed. */
-  readonly onFailure: (error: unknown, requestId: string) => void;
-}
-
-/** An admitted request, and whom to answer. */
-export interface Incoming extends Passage {
-  readonly requestId: string;
-  readonly response: ServerResponse;
-  readonly socket: Socket;
-  /** What the client has sent of the protocol that it asked for, before it was there; taken once. */
-  readonly takeEarly: () => Buffer;
-}
 
 /** Carries an admitted request to its application. Call in the turn of the verdict. */
 export function carry(carrier: Carrier, incoming: Incoming): void {
@@ -58,13 +25,10 @@ class ProxiedExchange implements Exchange {
   readonly #client: ClientEnd;
   readonly #leg: UpstreamLeg;
   readonly #place: Place;
+  readonly #flow: Flow;
   #answer: IncomingMessage | null = null;
   #tunnel: Tunnel | null = null;
   #timer: NodeJS.Timeout | null = null;
-  /** What came up while nothing may flow. */
-  #held: (() => void)[] = [];
-  #isFrozen = false;
-  #isOver = false;
   #isSent = false;
   #isUpFull = false;
   #isDownFull = false;
@@ -79,6 +43,7 @@ class ProxiedExchange implements Exchange {
     this.#leg = this.#makeLeg();
     this.#isSent = !this.#leg.hasBody;
     this.#place = carrier.exchanges.enter(this);
+    this.#flow = new Flow(this.#place);
   }
 
   get isUpgraded(): boolean {
@@ -92,20 +57,20 @@ class ProxiedExchange implements Exchange {
     response.once('close', () => this.#end());
     this.#startTimer(this.#carrier.timeouts.connect);
     this.#leg.begin();
-    if (this.#isOver) return;
+    if (this.#flow.isOver) return;
     if (this.#leg.hasBody) this.#takeBody(request);
     else if (this.#incoming.upgrade === null) request.resume();
   }
 
   cut(reason: CutReason): void {
-    if (this.#isOver) return;
+    if (this.#flow.isOver) return;
     this.#stop();
     if (this.#tunnel) this.#tunnel.cut(reason);
     else this.#resetBoth();
   }
 
   freeze(): boolean {
-    this.#isFrozen = true;
+    this.#flow.freeze();
     if (this.#tunnel) return this.#tunnel.freeze();
     if (this.#leg.hasBody) this.#incoming.request.pause();
     this.#answer?.pause();
@@ -113,12 +78,11 @@ class ProxiedExchange implements Exchange {
   }
 
   thaw(): void {
-    this.#isFrozen = false;
-    for (const action of this.#held.splice(0)) this.#whenFlowing(action);
-    if (this.#isOver) return;
-    if (this.#tunnel) return this.#tunnel.thaw();
+    this.#flow.thaw();
+    if (this.#flow.isOver) return;
+    this.#tunnel?.thaw();
     if (this.#leg.hasBody && !this.#isUpFull) this.#incoming.request.resume();
-    if (!this.#isDownFull) this.#answer?.resume();
+    if (!this.#isDownFull && !this.#tunnel) this.#answer?.resume();
   }
 
   #makeLeg(): UpstreamLeg {
@@ -131,14 +95,14 @@ class ProxiedExchange implements Exchange {
         path: targetOf(question),
         headers: toRequestHeaders(this.#incoming),
       },
-      mayRepeat: () => this.#place.mayFlow(),
+      mayRepeat: () => this.#flow.mayFlow(),
       events: {
         connected: () => this.#awaitAnswer(),
         answer: (answer) => this.#takeAnswer(answer),
         upgrade: (answer, socket, head) => this.#takeUpgrade(answer, { socket, head }),
         drain: () => {
           this.#isUpFull = false;
-          if (!this.#isFrozen) this.#incoming.request.resume();
+          if (!this.#flow.isFrozen) this.#incoming.request.resume();
         },
         fail: (error) => this.#fail('unreachable', error),
       },
@@ -157,12 +121,13 @@ class ProxiedExchange implements Exchange {
       this.#isUpFull = true;
       request.pause();
     });
-    request.on('end', () => this.#whenFlowing(() => this.#endBody(request)));
+    request.on('end', () => this.#flow.when(() => this.#endBody(request)));
   }
 
   /** A stream of HTTP/2 that was reset ends as if it were whole. */
   #endBody(request: IncomingMessage): void {
-    if (request.aborted || streamOf(request)?.closed) return this.#end();
+    if (request.aborted || streamOf(request)?.closed) this.#end();
+    if (this.#flow.isOver) return;
     this.#isSent = true;
     this.#awaitAnswer();
     this.#leg.end(toTrailers(request.rawTrailers));
@@ -175,17 +140,18 @@ class ProxiedExchange implements Exchange {
     answer.on('close', () => {
       if (!answer.readableEnded) this.#fail('unreachable', new Error('the answer ended before it was whole'));
     });
-    this.#whenFlowing(() => this.#relay(answer));
+    this.#flow.when(() => this.#relay(answer));
   }
 
   #relay(answer: IncomingMessage): void {
     const { response } = this.#incoming;
     try {
       // HTTP/2 has no words beside the status.
-      if (!streamOf(response)) response.statusMessage = answer.statusMessage ?? '';
+      if (!streamOf(response)) response.statusMessage = reasonOf(answer);
       response.writeHead(answer.statusCode ?? 502, toResponseHeaders(answer));
     } catch (error) {
-      return this.#fail('unreachable', error);
+      this.#fail('unreachable', error);
+      return;
     }
     let hasBegun = false;
     response.on('drain', () => this.#drained());
@@ -196,22 +162,23 @@ class ProxiedExchange implements Exchange {
       this.#isDownFull = true;
       answer.pause();
     });
-    answer.on('end', () => this.#whenFlowing(() => this.#endAnswer(answer)));
+    answer.on('end', () => this.#flow.when(() => this.#endAnswer(answer)));
     // A body that comes with the head goes with it; a stream that has none yet must not keep the client waiting.
     setImmediate(() => {
-      if (!hasBegun && !response.writableEnded) this.#whenFlowing(() => response.flushHeaders());
+      if (!hasBegun && !response.writableEnded) this.#flow.when(() => response.flushHeaders());
     });
   }
 
   #drained(): void {
     this.#timer?.refresh();
     this.#isDownFull = false;
-    if (!this.#isFrozen) this.#answer?.resume();
+    if (!this.#flow.isFrozen) this.#answer?.resume();
   }
 
   #endAnswer(answer: IncomingMessage): void {
     const { response } = this.#incoming;
-    if (!answer.complete) return this.#fail('unreachable', new Error('the answer ended before it was whole'));
+    if (!answer.complete) this.#fail('unreachable', new Error('the answer ended before it was whole'));
+    if (this.#flow.isOver) return;
     response.addTrailers(toTrailers(answer.rawTrailers));
     response.end();
   }
@@ -221,41 +188,30 @@ class ProxiedExchange implements Exchange {
     socket.on('error', () => {});
     if (upgrade === null || answer.headers.upgrade?.toLowerCase() !== upgrade.toLowerCase()) {
       resetSocket(socket);
-      return this.#fail('unreachable', new Error('the application went on with a protocol not asked for'));
+      this.#fail('unreachable', new Error('the application went on with a protocol not asked for'));
+      return;
     }
     response.detachSocket(client);
     const tunnel = new Tunnel({
       client,
       upstream: socket,
       protocol: upgrade,
-      mayFlow: () => this.#place.mayFlow(),
+      mayFlow: () => this.#flow.mayFlow(),
       onFlow: () => this.#timer?.refresh(),
       onEnd: () => this.#end(),
     });
     this.#tunnel = tunnel;
     this.#startTimer(this.#carrier.timeouts.idle);
-    this.#whenFlowing(() => {
+    this.#flow.when(() => {
       const fromClient = this.#incoming.takeEarly();
       tunnel.begin(switchingHead(answer, upgrade), { fromUpstream: head, fromClient });
     });
   }
 
-  /** Whether a chunk may be handed on; if not yet, it goes back to where it came from. */
   #mayPass(chunk: Buffer, source: Readable): boolean {
-    if (this.#isOver) return false;
-    if (this.#place.mayFlow()) {
-      this.#timer?.refresh();
-      return true;
-    }
-    source.pause();
-    source.unshift(chunk);
-    return false;
-  }
-
-  #whenFlowing(action: () => void): void {
-    if (this.#isOver) return;
-    if (this.#place.mayFlow()) action();
-    else this.#held.push(action);
+    if (!this.#flow.mayPass(chunk, source)) return false;
+    this.#timer?.refresh();
+    return true;
   }
 
   #startTimer(milliseconds: number): void {
@@ -264,28 +220,34 @@ class ProxiedExchange implements Exchange {
   }
 
   #stop(): void {
-    this.#isOver = true;
-    this.#held = [];
+    this.#flow.end();
     if (this.#timer) clearTimeout(this.#timer);
   }
 
   /** Says so if nothing was said yet; what has begun is reset, so that nobody takes it for whole. */
   #fail(failure: Failure, error: unknown): void {
-    if (this.#isOver) return;
+    if (this.#flow.isOver) return;
     const { response, requestId } = this.#incoming;
-    const maySay = !this.#tunnel && !response.headersSent && this.#place.mayFlow();
+    const maySay = !this.#tunnel && !response.headersSent && this.#flow.mayFlow();
     this.#stop();
     this.#place.leave();
     this.#carrier.onFailure(error, requestId);
-    if (!maySay) return this.#resetBoth();
+    if (!maySay) {
+      this.#resetBoth();
+      return;
+    }
     this.#leg.reset();
-    sendAnswer(response, requestId, failed(this.question, failure, requestId));
+    try {
+      sendAnswer(response, requestId, failed(this.question, failure, requestId));
+    } catch {
+      this.#client.reset();
+    }
     this.#leaveBody();
   }
 
   /** It is answered, or the client has gone. */
   #end(): void {
-    if (this.#isOver) return;
+    if (this.#flow.isOver) return;
     this.#stop();
     this.#place.leave();
     this.#leg.reset();
@@ -304,6 +266,11 @@ class ProxiedExchange implements Exchange {
       this.#client.reset();
     }
   }
+}
+
+/** The words beside the status, if they are such as RFC 9112 §4 has; they mean nothing. */
+function reasonOf({ statusMessage = '' }: IncomingMessage): string {
+  return /^[\t -~\x80-\xff]*$/.test(statusMessage) ? statusMessage : '';
 }
 
 /** What was judged is what is asked: the normalised path, and the query as it came. */

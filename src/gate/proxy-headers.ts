@@ -88,7 +88,7 @@ export function toResponseHeaders(answer: IncomingMessage): OutgoingHttpHeaders 
     if (lower === 'set-cookie') return !setsGateCookie(value);
     return !isHopByHop(lower) && !named.has(lower) && lower !== 'via';
   });
-  return { ...grouped(kept), via: viaOf(answer, pairs) };
+  return { ...grouped(withoutRepeats(kept)), via: viaOf(answer, pairs) };
 }
 
 /** Trailers say nothing about whom, whereto or how long (RFC 9110 §6.5.1). */
@@ -97,7 +97,21 @@ export function toTrailers(rawTrailers: readonly string[]): OutgoingHttpHeaders 
     const folded = fold(name.toLowerCase());
     return isPassed(folded) && !/^(?:set-cookie|authorization|content-.*|cache-control)$/.test(folded);
   });
-  return grouped(kept);
+  return grouped(withoutRepeats(kept));
+}
+
+/** Fields that have one value by their definition: HTTP/2 cannot even be sent two, and the first is the one that counts. */
+const SINGLE_VALUED =
+  /^(?:access-control-(?:allow-credentials|max-age)|age|content-(?:encoding|language|length|location|md5|range|type)|date|dnt|etag|expires|last-modified|location|retry-after|tk|x-content-type-options|if-.*|range|referer|user-agent|from|host|authorization|max-forwards|upgrade-insecure-requests)$/;
+
+function withoutRepeats(pairs: readonly Pair[]): Pair[] {
+  const seen = new Set<string>();
+  return pairs.filter(([name]) => {
+    const lower = name.toLowerCase();
+    const isRepeat = SINGLE_VALUED.test(lower) && seen.has(lower);
+    seen.add(lower);
+    return !isRepeat;
+  });
 }
 
 /** Whether the request came through here so often that it can only be a circle. */

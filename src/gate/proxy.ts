@@ -6,15 +6,17 @@ import { createRequestIds } from '../kernel/ids.ts';
 import type { CookieReader, Scheme } from '../protocol/cookies.ts';
 import type { Admission, Admissions, Admitted } from './admission.ts';
 import { type Answer, denied } from './answers.ts';
+import type { Carrier, Incoming } from './carrier.ts';
 import type { Reason } from './decide.ts';
 import { type Asked, type Decision, toDecision } from './decision.ts';
 import { readDirectQuestion } from './direct-question.ts';
 import { dismiss, failed, NOT_FOUND, sendAnswer } from './proxy-answers.ts';
-import { type Carrier, carry, type Incoming } from './proxy-exchange.ts';
+import { carry } from './proxy-exchange.ts';
 import { isCircling } from './proxy-headers.ts';
 import type { Question } from './question.ts';
 import { Headers } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
+import { isGone, resetSocket } from './sockets.ts';
 import type { Destination, GateState } from './state.ts';
 import { askedProtocol } from './upgrade.ts';
 
@@ -76,6 +78,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       }),
     wantsUpgrade: (request) => protocolFor(options, request) !== null,
     upgrade: (request, socket, head) => {
+      // Sent behind a request that is not answered yet: there is no place on the connection for two answers.
+      if (isAnswering(socket)) return resetSocket(socket);
       const takeEarly = keepEarly(socket, head);
       const response = responseOn(request, socket);
       const upgrade = protocolFor(options, request);
@@ -91,11 +95,11 @@ async function run(options: ProxyOptions, arrived: Arrived, work: () => void | P
   try {
     await work();
   } catch (error) {
-    say(arrived, denied(null, { status: 503, requestId }));
     try {
+      say(arrived, denied(null, { status: 503, requestId }));
       options.onFault(error, requestId);
     } catch {
-      // A log that cannot be written must not take the gate down.
+      // Neither an answer nor a log that cannot be written must take the gate down.
       response.destroy();
     }
   }
@@ -139,8 +143,8 @@ interface Told {
 function tell(options: Receiving, arrived: Arrived, { asked, question, admission }: Told): void {
   const { requestId } = arrived;
   options.onDecision(toDecision(asked, admission));
-  if (admission.verdict === 'allow') return admit(options, arrived, { question, admitted: admission });
-  say(arrived, refusalAnswer(question, admission, { scheme: options.scheme, requestId }));
+  if (admission.verdict === 'allow') admit(options, arrived, { question, admitted: admission });
+  else say(arrived, refusalAnswer(question, admission, { scheme: options.scheme, requestId }));
 }
 
 function admit(
@@ -149,10 +153,10 @@ function admit(
   { question, admitted }: { question: Question; admitted: Admitted },
 ): void {
   const { request, response, requestId } = arrived;
-  if (response.destroyed) return;
-  if (admitted.destination.upstream === null) return say(arrived, NOT_FOUND);
-  if (isCircling(request)) return say(arrived, failed(question, 'circle', requestId));
-  carry(carrier, { ...arrived, question, admitted });
+  if (isGone(response)) return;
+  if (admitted.destination.upstream === null) say(arrived, NOT_FOUND);
+  else if (isCircling(request)) say(arrived, failed(question, 'circle', requestId));
+  else carry(carrier, { ...arrived, question, admitted });
 }
 
 async function askEdge(options: Receiving, arrived: Arrived, question: Question): Promise<void> {
@@ -188,11 +192,17 @@ function protocolFor({ state }: ProxyOptions, request: IncomingMessage): string 
   return state.isApplicationHost(host) ? askedProtocol(request, headers) : null;
 }
 
-/** An answer to a request whose connection the server has let go of. */
+/** Whether Node still has an answer under way on the connection; it says so nowhere else. */
+function isAnswering(socket: Socket): boolean {
+  return Boolean((socket as { _httpMessage?: ServerResponse | null })._httpMessage);
+}
+
+/** An answer to a request whose connection the server has let go of, and no longer tells of room in it. */
 function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
+  socket.on('drain', () => response.emit('drain'));
   return response.once('finish', () => socket.destroySoon());
 }
 

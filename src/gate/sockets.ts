@@ -8,24 +8,21 @@ import { Socket } from 'node:net';
  */
 export function resetSocket(socket: Socket): void {
   const raw = below(socket);
-  // A socket that still connects would go on to do so before its reset.
-  if (!raw.destroyed && !raw.connecting) resetRaw(raw);
-  raw.destroy();
+  prepareReset(socket, raw);
+  // From above: in the other order Node may touch what is freed already.
   socket.destroy();
+  raw.destroy();
 }
 
-interface Handle {
-  readonly writeQueueSize?: number;
-  close(closed: () => void): void;
-}
-
-/** One that is just being shut down cannot be reset, and Node would leave it open then. */
-function resetRaw(raw: Socket): void {
-  const { _handle: handle } = raw as { _handle?: Handle | null };
-  raw.once('error', ({ syscall }: NodeJS.ErrnoException) => {
-    if (syscall === 'reset') handle?.close(() => raw.emit('close', true));
-  });
-  raw.resetAndDestroy();
+/**
+ * Has the next `destroy` reset a connection. `resetAndDestroy` would not do: it leaves no choice of what is destroyed
+ * first, waits for a socket that still connects, and never lets go of one that is just being shut down.
+ */
+function prepareReset(socket: Socket, raw: Socket): void {
+  const isBeingShutDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  if (raw.destroyed || raw.connecting || isBeingShutDown) return;
+  Object.assign(raw, { resetAndClosing: true });
+  raw.on('error', () => {});
 }
 
 /** What the kernel knows of a TLS socket. Node has no public name for it. */
@@ -55,6 +52,11 @@ export function streamOf(message: IncomingMessage | ServerResponse): ServerHttp2
   return stream ?? null;
 }
 
+/** Whether nobody is there to answer any more. */
+export function isGone(response: ServerResponse): boolean {
+  return streamOf(response)?.destroyed ?? response.destroyed;
+}
+
 /**
  * All streams of a session share one queue for the kernel, from which nothing can be taken back. So if a part of
  * this one may be in it, the connection goes with it; else the others live on.
@@ -62,7 +64,10 @@ export function streamOf(message: IncomingMessage | ServerResponse): ServerHttp2
 function resetStream(stream: ServerHttp2Stream, isStill: boolean): void {
   const { session } = stream;
   if (!isStill && session && !session.destroyed && hasQueued(session.socket)) {
-    return resetRaw(below(session.socket as Socket));
+    const raw = below(session.socket as Socket);
+    prepareReset(raw, raw);
+    raw.destroy();
+    return;
   }
   if (!stream.destroyed) stream.close(http2.NGHTTP2_CANCEL);
   stream.destroy();
@@ -70,6 +75,6 @@ function resetStream(stream: ServerHttp2Stream, isStill: boolean): void {
 
 /** Whether bytes wait for the kernel to take them; also where Node does not tell. */
 function hasQueued(socket: unknown): boolean {
-  const { _handle: handle } = below(socket as Socket) as { _handle?: Handle | null };
+  const { _handle: handle } = below(socket as Socket) as { _handle?: { writeQueueSize?: number } | null };
   return handle?.writeQueueSize !== 0;
 }

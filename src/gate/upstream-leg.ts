@@ -116,19 +116,19 @@ export class UpstreamLeg {
     const connected = () => {
       if (request === this.#request && !this.#isOver) this.#options.events.connected();
     };
-    if (request.reusedSocket) return connected();
-    socket.once((socket as Partial<TLSSocket>).encrypted ? 'secureConnect' : 'connect', connected);
+    if (request.reusedSocket) connected();
+    else socket.once((socket as Partial<TLSSocket>).encrypted ? 'secureConnect' : 'connect', connected);
   }
 
   /** A connection that was kept may have been closed just when it was taken: then nothing has happened yet. */
   #failed(error: NodeJS.ErrnoException, isUntouched: boolean): void {
     const isStale = isUntouched && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
     const isRepeatable = REPEATABLE.has(this.#options.head.method) && !this.hasBody && !this.#isRepeated;
-    if (!isStale || !isRepeatable || this.#isAnswered || this.#isOver || !this.#options.mayRepeat()) {
-      return this.#fail(error);
-    }
-    this.#isRepeated = true;
-    this.begin();
+    const mayRepeat = isStale && isRepeatable && !this.#isAnswered && !this.#isOver;
+    if (mayRepeat && this.#options.mayRepeat()) {
+      this.#isRepeated = true;
+      this.begin();
+    } else this.#fail(error);
   }
 
   #fail(error: unknown): void {

@@ -52,13 +52,19 @@ export interface ListenerOptions {
   readonly tls: KeyPair | null;
 }
 
-/** As Node has it for HTTP/1: how long the whole of a request may take to arrive. */
+/** How long the whole of a request may take to arrive, unless the intercept takes it: uploads may flow for hours. */
 const REQUEST_WITHIN = 5 * MINUTE;
 const HANDSHAKE_WITHIN = 10 * SECOND;
 const IDLE_SESSION = 72 * SECOND;
 
 /** What Node itself says to a missing Host has no body, and so no envelope. */
-const HTTP1 = { maxHeaderSize: HEADER_LIMIT, requireHostHeader: false };
+const HTTP1 = {
+  maxHeaderSize: HEADER_LIMIT,
+  requireHostHeader: false,
+  headersTimeout: MINUTE,
+  // See REQUEST_WITHIN.
+  requestTimeout: 0,
+};
 
 /** Node's own guards against floods, each tightened to what browsers need. */
 const HTTP2 = {
@@ -69,6 +75,8 @@ const HTTP2 = {
     enablePush: false,
   },
   maxHeaderListPairs: 1000,
+  // What an application repeats must not throw in the middle of its answer.
+  strictSingleValueFields: false,
   maxSettings: 16,
   maxOutstandingPings: 10,
   maxSessionInvalidFrames: 100,
@@ -86,7 +94,7 @@ export function createListener({ intercept, handler, tls }: ListenerOptions): Se
     if (isReset(request)) return true;
     if (isHttp2(request)) toHttp1Fields(request);
     if (fieldsProblem(request) === null && intercept.request(request, response)) return true;
-    if (isHttp2(request)) boundInTime(request);
+    boundInTime(request);
     return false;
   };
   const listener: Handler = (request, response) => {
@@ -146,10 +154,11 @@ function isHttp2(request: unknown): request is Http2ServerRequest {
   return request instanceof Http2ServerRequest;
 }
 
-/** In HTTP/1 Node sees to it. */
-function boundInTime(request: Http2ServerRequest): void {
-  const { stream } = request;
-  const late = setTimeout(() => stream.close(http2.NGHTTP2_CANCEL), REQUEST_WITHIN).unref();
+function boundInTime(request: IncomingMessage): void {
+  const end = isHttp2(request)
+    ? () => request.stream.close(http2.NGHTTP2_CANCEL)
+    : () => void request.socket.destroy();
+  const late = setTimeout(end, REQUEST_WITHIN).unref();
   const arrived = () => clearTimeout(late);
   request.once('end', arrived).once('close', arrived);
 }

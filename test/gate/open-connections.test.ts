@@ -18,7 +18,14 @@ import { createRobot, forRobots, type Robot, twoHeaders } from '../support/servi
  * which the caller of the removal goes on.
  */
 
-/** Somebody with every kind of exchange open, and a bystander with the same. */
+const WHOSE = ['person', 'service', 'bystander', 'elsewhere'] as const;
+type Whose = (typeof WHOSE)[number];
+
+/** Downloads: of those that are cut, and of those that go on to their end, beyond what kernels keep. */
+const LONG = 50 * 1024 * 1024;
+const SHORT = 16 * 1024 * 1024;
+
+/** Somebody with an exchange open; others have the same. */
 interface Held {
   readonly proxied: Proxied;
   readonly application: GatedApplication;
@@ -29,9 +36,9 @@ interface Held {
 interface Ending {
   readonly name: string;
   /** Whose exchanges end; those of the other stay. */
-  readonly of: 'person' | 'service token' | 'everybody';
+  readonly of: 'person' | 'people' | 'service token' | 'everybody';
   readonly does: (held: Held) => Promise<unknown>;
-  /** What a WebSocket is told in its last frame. */
+  /** Nothing ends after all. */
   readonly stays?: true;
 }
 
@@ -82,7 +89,7 @@ const ENDINGS: readonly Ending[] = [
   },
   {
     name: "an application's tokens are revoked",
-    of: 'everybody',
+    of: 'people',
     does: ({ proxied: { world }, application }) =>
       world.sdk.zeroTrust.access.applications.revokeTokens(application.id, { account_id: world.account_id }),
   },
@@ -135,33 +142,36 @@ proxiedOnBothDatabases('an exchange that is open', (world) => {
         const { host } = new URL(held.application.site);
         const bystander = await world().signedIn(undefined, held.application);
         const elsewhere = await world().signedIn(held.visitor.person);
-        const asPerson = { host, headers: { cookie: held.visitor.cookie } };
-        const asService = { host, headers: Object.fromEntries(twoHeaders(held.robot)) };
-        const open = {
-          person: await openExchange(opening, kind, asPerson),
-          service: await openExchange(opening, kind, asService),
-          bystander: await openExchange(opening, kind, { host, headers: { cookie: bystander.cookie } }),
-          elsewhere: await openExchange(opening, kind, { headers: { cookie: elsewhere.cookie } }),
+        const ends = {
+          person: ending.of !== 'service token',
+          service: ending.of === 'service token' || ending.of === 'everybody',
+          bystander: ending.of === 'people' || ending.of === 'everybody',
+          // Another application of the same person, by another session.
+          elsewhere: /^a user/.test(ending.name),
         };
+        const as = {
+          person: { host, headers: { cookie: held.visitor.cookie } },
+          service: { host, headers: Object.fromEntries(twoHeaders(held.robot)) },
+          bystander: { host, headers: { cookie: bystander.cookie } },
+          elsewhere: { headers: { cookie: elsewhere.cookie } },
+        };
+        const open: Partial<Record<Whose, OpenExchange>> = {};
+        for (const whose of WHOSE) {
+          const length = ends[whose] ? LONG : SHORT;
+          open[whose] = await openExchange(opening, kind, { ...as[whose], length });
+        }
 
         await ending.does(held);
 
-        const ends = {
-          person: ending.of !== 'service token',
-          service: ending.of !== 'person',
-          bystander: ending.of === 'everybody',
-          // Another application of the same person, by another session.
-          elsewhere: ending.of === 'person' && /^a user/.test(ending.name),
-        };
-        const over = Object.keys(open).filter((name) => ends[name as keyof typeof ends] && !ending.stays);
-        const atReturn = over.map((name) => assertOver(open[name as keyof typeof open], name));
-        for (const [name, one] of Object.entries(open)) if (!over.includes(name)) await one.finish();
-        for (const [at, name] of over.entries()) {
-          const one = open[name as keyof typeof open];
-          const received = await one.ended();
-          assert.equal(one.gate.client.bytesWritten, atReturn[at], `${name}: bytes after the return`);
-          assert.ok(received <= (atReturn[at] ?? 0), 'more came than was ever sent');
-          if (kind === 'websocket') assert.equal(one.closeCode(), 4401);
+        const over = WHOSE.filter((whose) => ends[whose] && !ending.stays);
+        const atReturn = over.map((whose) => assertOver(open[whose], whose));
+        for (const whose of WHOSE) if (!over.includes(whose)) await open[whose]?.finish();
+        for (const [at, whose] of over.entries()) {
+          const one = open[whose];
+          const received = await one?.ended();
+          assert.equal(one?.gate.client.bytesWritten, atReturn[at], `${whose}: bytes after the return`);
+          assert.ok(Number(received) <= Number(atReturn[at]), 'more came than was ever sent');
+          if (kind === 'websocket') assert.equal(one?.closeCode(), 4401);
         }
       });
     }
@@ -169,7 +179,8 @@ proxiedOnBothDatabases('an exchange that is open', (world) => {
 });
 
 /** That both of the gate's ends are closed; answers what the kernel was ever handed for the client. */
-function assertOver({ gate, kind }: OpenExchange, name: string): number {
+function assertOver(open: OpenExchange | undefined, name: string): number {
+  const { gate, kind } = open ?? assert.fail();
   assert.equal(gate.upstream.destroyed, true, `${name}, ${kind}: the application still has a connection`);
   assert.equal(gate.client.destroyed, true, `${name}, ${kind}: the client still has a connection`);
   return gate.client.bytesWritten;

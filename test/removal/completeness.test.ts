@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { after, before, it } from 'node:test';
 import type Cloudflare from 'cloudflare';
 import { createVault } from '../../src/kernel/crypto.ts';
 import { listRoutes } from '../../src/routes.ts';
@@ -15,6 +15,13 @@ import {
   IDENTITY,
   LOGOUT,
 } from '../support/gated.ts';
+import {
+  type ExchangeKind,
+  type GateSockets,
+  type OpenExchange,
+  openExchange,
+  watchGateSockets,
+} from '../support/open-exchanges.ts';
 import { type Person, signIn } from '../support/openid-provider.ts';
 import { admits } from '../support/service-tokens.ts';
 import {
@@ -26,6 +33,7 @@ import {
   type Tenant,
   tokenPolicy,
 } from '../support/tenants.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { holdAsService, SERVICE_CHANNELS, SERVICE_PATHS } from './service-paths.ts';
 
 /*
@@ -44,6 +52,8 @@ const CHANNELS = [
   'application token',
   'way back by the session',
   'other application',
+  'exchange in flight',
+  'open connection',
 ] as const;
 type Channel = (typeof CHANNELS)[number];
 
@@ -63,6 +73,8 @@ const all: Path['cells'] = {
   'application token': 'ends',
   'way back by the session': 'ends',
   'other application': 'ends',
+  'exchange in flight': 'ends',
+  'open connection': 'ends',
 };
 
 /** What belongs to the session that ends; a sign-in that began meanwhile is another one. */
@@ -209,13 +221,25 @@ interface Held {
 }
 
 gatedOnBothDatabases('every path ends every channel that it covers', (world) => {
+  const behind: { upstream?: Upstream; sockets?: GateSockets } = {};
+  before(async () => {
+    behind.sockets = watchGateSockets();
+    behind.upstream = await startUpstream();
+  });
+  after(async () => {
+    behind.sockets?.[Symbol.dispose]();
+    await behind.upstream?.[Symbol.asyncDispose]();
+  });
+
   for (const [name, path] of Object.entries(PATHS)) {
     it(`when ${name}`, async () => {
       // Each channel is tried on a person of its own, so that trying one touches no other. Where the path can
       // be taken once, all are tried on one person: what ends cannot be disturbed.
       const groups = path.isLast ? [TRIED_TOGETHER] : CHANNELS.map((channel) => [channel]);
       for (const channels of groups) {
-        const held = await hold(world());
+        const { upstream, sockets } = behind;
+        assert.ok(upstream && sockets);
+        const held = await hold(world(), { upstream, sockets });
         for (const channel of channels) await assertAlive(held, channel);
         await path.does(held);
         for (const channel of channels) {
@@ -247,6 +271,8 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
 });
 
 const TRIED_TOGETHER: readonly Channel[] = [
+  'exchange in flight',
+  'open connection',
   'session',
   'application token',
   'way back by the session',
@@ -261,10 +287,18 @@ async function assertAlive(held: Held, channel: Channel): Promise<void> {
   assert.equal(await held.alive[channel](), true, `${channel} was not alive before`);
 }
 
-async function hold(world: Gated): Promise<Held> {
+/** The application is before a foreign proxy and, on another port of its host, before the built-in one. */
+async function hold(world: Gated, behind: { upstream: Upstream; sockets: GateSockets }): Promise<Held> {
   const person = world.person();
-  const port = new URL(world.site).port;
-  const application = await world.createApplication(`${person.sub}.localhost:${port}`);
+  const name = `${person.sub}.localhost`;
+  const direct = `${name}:${world.app.port}`;
+  const domain = `${name}:${new URL(world.site).port}`;
+  const application = await world.createApplication(domain, {
+    destinations: [
+      { type: 'public', uri: domain },
+      { type: 'public', uri: direct, upstream: behind.upstream.origin },
+    ],
+  });
   const browser = await world.signedIn(person, { site: application.site });
   await opensIt(browser, world.site);
   const token = tokenIn(browser, application.site);
@@ -274,6 +308,11 @@ async function hold(world: Gated): Promise<Held> {
   const user = await world.user(person);
   const { sdk, account_id } = world;
   const policies = await sdk.zeroTrust.access.applications.policies.list(application.id, { account_id });
+  const { upstream, sockets } = behind;
+  const openDirectly = (kind: ExchangeKind) =>
+    openExchange({ proxied: { world, upstream, host: direct }, sockets }, kind, {
+      headers: Object.fromEntries([withToken(token)]),
+    });
   return {
     world,
     person,
@@ -291,7 +330,18 @@ async function hold(world: Gated): Promise<Held> {
       'application token': () => admits(world, application, [withToken(token)]),
       'way back by the session': () => opensIt(browser, application.site),
       'other application': () => opensIt(browser, world.site),
+      'exchange in flight': staysOpen(() => openDirectly('waiting')),
+      'open connection': staysOpen(() => openDirectly('websocket')),
     },
+  };
+}
+
+/** Opens it when first asked, and tells from then on whether it is open at both of its ends. */
+function staysOpen(open: () => Promise<OpenExchange>): () => Promise<boolean> {
+  let opened: OpenExchange | null = null;
+  return async () => {
+    opened ??= await open();
+    return !opened.gate.client.destroyed && !opened.gate.upstream.destroyed;
   };
 }
 

@@ -15,8 +15,10 @@ export interface Arrived {
 /** An application that keeps whatever reaches it. */
 export interface Application extends AsyncDisposable {
   readonly port: number;
-  /** Oldest first. */
+  /** Whole requests, oldest first. */
   readonly arrived: Arrived[];
+  /** How many requests have begun to arrive. */
+  begun(): number;
   /** How many upgraded connections and streams of that person are open. */
   open(email: string): number;
 }
@@ -28,7 +30,9 @@ export interface Application extends AsyncDisposable {
 export async function startApplication(): Promise<Application> {
   const arrived: Arrived[] = [];
   const open = new Map<Socket, string>();
+  let begun = 0;
   const server = createServer((request, response) => {
+    begun += 1;
     if (request.url?.split('?', 1)[0] === '/stream') {
       arrived.push(toArrived(request, ''));
       keep(open, request, request.socket);
@@ -51,6 +55,7 @@ export async function startApplication(): Promise<Application> {
   return {
     port: (server.address() as AddressInfo).port,
     arrived,
+    begun: () => begun,
     open: (email) => [...open.values()].filter((one) => one === email).length,
     [Symbol.asyncDispose]: async () => {
       server.close();

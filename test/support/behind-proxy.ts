@@ -10,7 +10,7 @@ import { databases } from './postgres.ts';
 import type { ProxyProgram } from './proxy.ts';
 
 /** Whoever may use `/` of the application. Below `/admin` it belongs to another one, which is Ben's alone. */
-export const PEOPLE: readonly Person[] = ['ana', 'ben', 'eva', 'dan', 'fay', 'gus'].map((sub) => ({
+export const PEOPLE: readonly Person[] = ['ana', 'ben', 'eva', 'dan', 'fay', 'gus', 'hal'].map((sub) => ({
   sub,
   email: `${sub}@example.com`,
 }));
@@ -111,7 +111,9 @@ export async function startBehind(proxies: readonly ProxyProgram[]): Promise<Beh
 
 async function createApplications(app: TestApp, upstream: string): Promise<BehindProxy['aud']> {
   const on = (uri: string) => ({ destinations: [{ type: 'public' as const, uri, upstream }] });
-  const root = await createApplication(app, { name: 'Root', ...on(APPLICATION), policies: [allowAll] });
+  const programs = { name: 'Programs', decision: 'non_identity', include: [{ any_valid_service_token: {} }] };
+  const policies = [allowAll, programs];
+  const root = await createApplication(app, { name: 'Root', ...on(APPLICATION), policies });
   const onlyBen = { ...allowAll, name: 'Ben', include: [{ email: { email: 'ben@example.com' } }] };
   const below = on(`${APPLICATION}/admin`);
   const admin = await createApplication(app, { name: 'Administration', ...below, policies: [onlyBen] });

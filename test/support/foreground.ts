@@ -23,13 +23,16 @@ const STOPS_WITHIN_MS = 3000;
 
 /** Why tests that need this program cannot run here, or false. `args` make it say its version. */
 export function programIsMissing(program: string, args: string[], debianPackage: string): string | false {
-  const found = spawnSync(program, args).status === 0;
+  const found = spawnSync(program, args, { env: surroundings() }).status === 0;
   return found ? false : `${program} is not installed (Debian: apt-get install ${debianPackage})`;
 }
 
 /** Starts it and returns when its port takes connections; rejects with what it said if it ends before. */
 export async function runInForeground({ program, args, env = {}, port }: Command): Promise<Foreground> {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    env: { ...surroundings(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said = keepWords(child);
   const over = { ended: false };
   const ended = once(child, 'exit').then(() => {
@@ -50,6 +53,11 @@ export async function runInForeground({ program, args, env = {}, port }: Command
     await wait(BETWEEN_TRIES_MS);
   }
   return { stop, [Symbol.asyncDispose]: stop };
+}
+
+/** Debian keeps servers where not everybody's PATH leads. */
+function surroundings(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 }
 
 /** The last that it said: what it logs over a long test is not kept. */

@@ -10,7 +10,7 @@ const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 /** The real nginx with docs/nginx/portcullis.conf, which nginx gives no way to take values from outside. */
 export const nginx: ProxyProgram = {
   name: 'nginx',
-  isMissing: () => programIsMissing('nginx', ['-v'], 'nginx-light'),
+  isMissing: () => programIsMissing('nginx', ['-v'], 'nginx'),
   start: async (places) => {
     const folder = join(places.folder, 'nginx');
     await mkdir(folder);

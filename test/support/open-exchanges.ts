@@ -11,7 +11,7 @@ import { type Arrival, bytesOf, sha256 } from './upstream.ts';
 export const EXCHANGES = ['waiting', 'upload', 'slow download', 'events', 'websocket'] as const;
 export type ExchangeKind = (typeof EXCHANGES)[number];
 
-/** How long the body of a download is. */
+/** How long the body of a download is, unless told otherwise: more than any kernel keeps. */
 const DOWNLOAD = 50 * 1024 * 1024;
 
 /** An exchange that is open, seen from all of its four ends. */
@@ -33,6 +33,8 @@ export interface As {
   readonly headers: Readonly<Record<string, string>>;
   /** Host of the application, if it is not the usual one. */
   readonly host?: string;
+  /** How long a download is. */
+  readonly length?: number;
 }
 
 /** The gate's sockets in this process: those that it accepted, by their client, and those to applications. */
@@ -68,7 +70,7 @@ export function watchGateSockets(): GateSockets {
 }
 
 export interface Opening {
-  readonly proxied: Proxied;
+  readonly proxied: Pick<Proxied, 'world' | 'upstream' | 'host'>;
   readonly sockets: GateSockets;
 }
 
@@ -94,9 +96,9 @@ export async function openExchange(opening: Opening, kind: ExchangeKind, as: As)
 async function openRequest(
   { proxied, sockets }: Opening,
   { kind, mark }: { kind: ExchangeKind; mark: string },
-  { headers, host = proxied.host }: As,
+  { headers, host = proxied.host, length = DOWNLOAD }: As,
 ): Promise<OpenExchange> {
-  const path = kind === 'slow download' ? `${mark}?${DOWNLOAD}` : mark;
+  const path = kind === 'slow download' ? `${mark}?${length}` : mark;
   const request = begin(proxied, path, {
     method: kind === 'upload' ? 'POST' : 'GET',
     headers: { ...headers, host },
@@ -128,7 +130,7 @@ async function openRequest(
       const expected = {
         waiting: 'at last',
         upload: sha256(body),
-        'slow download': bytesOf(DOWNLOAD),
+        'slow download': bytesOf(length),
         events: 'data: second\n\n',
       }[kind as Exclude<ExchangeKind, 'websocket'>];
       assert.equal(sha256(whole), sha256(expected), `${kind} is not what was sent`);

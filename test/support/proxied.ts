@@ -73,17 +73,15 @@ export function proxiedOnBothDatabases(title: string, body: (proxied: () => Prox
   }
 }
 
+type Place = Pick<Proxied, 'world' | 'host'>;
+
 export interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 
 /** Begins a request to a host of the server; its body is the caller's. */
-export function begin(
-  proxied: Proxied,
-  path: string,
-  { method = 'GET', headers = {} }: Asking,
-): ClientRequest {
+export function begin(proxied: Place, path: string, { method = 'GET', headers = {} }: Asking): ClientRequest {
   const request = httpRequest({
     host: '127.0.0.1',
     port: proxied.world.app.port,
@@ -143,7 +141,7 @@ export function valuesOf(rawHeaders: readonly string[], name: string): string[] 
 
 /** A WebSocket to the application that has opened. */
 export async function openWebSocket(
-  proxied: Proxied,
+  proxied: Place,
   { headers, path = '/socket' }: { headers: Readonly<Record<string, string>>; path?: string },
 ): Promise<WebSocket> {
   const webSocket = new WebSocket(`ws://127.0.0.1:${proxied.world.app.port}${path}`, {
