@@ -125,6 +125,8 @@ async function startServer(place: Workplace): Promise<{ server: ChildProcess; po
 /** Resolves when the server is ready or has ended. */
 async function launch(place: Workplace, port: number): Promise<{ server: ChildProcess; log: string }> {
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+  // Its workers belong to the superuser, so a database that one of them is in could not be dropped.
+  settings.push('autovacuum=off');
   const options = [
     '-D',
     join(place.folder, 'data'),
