@@ -55,6 +55,8 @@ export class Tunnel {
 
   /** Opens it with the head of the answer, and what each side has sent already. */
   begin(head: string, { fromUpstream, fromClient }: { fromUpstream: Buffer; fromClient: Buffer }): void {
+    // A last frame that the kernel holds back to send with more would be dropped by the reset after it.
+    this.#client.setNoDelay(true);
     this.#client.write(head, 'latin1');
     if (this.#options.protocol.toLowerCase() === 'websocket') this.#frames = followFrames();
     if (fromUpstream.length > 0) this.#send(fromUpstream, this.#upstream, this.#client);

@@ -138,6 +138,8 @@ function createTlsServer(pair: KeyPair): Server {
     ...HTTP2,
     ...secureContext(pair),
     allowHTTP1: true,
+    // As a server of node:http has it.
+    noDelay: true,
     handshakeTimeout: HANDSHAKE_WITHIN,
   });
   // Existing streams go on; without any, the connection ends.
