@@ -10,7 +10,7 @@ import type { Reason } from './decide.ts';
 import { type Asked, type Decision, toDecision } from './decision.ts';
 import { type Family, familyOf } from './forward-auth-families.ts';
 import { type Question, toQuestion } from './question.ts';
-import { Headers, hostsOf } from './question-headers.ts';
+import { Headers } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
 import type { Destination, GateState } from './state.ts';
 
@@ -94,7 +94,7 @@ function mayAsk({ secret, state }: ForwardAuthOptions, headers: Headers, isTrust
   if (secret !== null && headers.has(SECRET_HEADER)) {
     return equalInConstantTime(headers.single(SECRET_HEADER) ?? '', secret);
   }
-  return isTrusted && !hostsOf(headers).some((host) => isForPeople(state, host));
+  return isTrusted && !headers.all('host').some((host) => isForPeople(state, host));
 }
 
 /** The host of an application or a team domain, in whatever spelling some proxy passes on. */

@@ -44,8 +44,3 @@ export class Headers {
     return -1;
   }
 }
-
-/** Every host that the request is addressed to: the Host lines, and `:authority` of HTTP/2. */
-export function hostsOf(headers: Headers): readonly string[] {
-  return [...headers.all(':authority'), ...headers.all('host')];
-}

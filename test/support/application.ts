@@ -21,6 +21,8 @@ export interface Application extends AsyncDisposable {
   begun(): number;
   /** How many upgraded connections and streams of that person are open. */
   open(email: string): number;
+  /** Ends those that are open. */
+  hangUp(): void;
 }
 
 /**
@@ -51,16 +53,20 @@ export async function startApplication(): Promise<Application> {
     socket.write(`${SWITCHING}sec-websocket-accept: ${acceptOf(request)}\r\n\r\n`);
     socket.pipe(socket);
   });
+  const hangUp = () => {
+    for (const socket of open.keys()) socket.destroy();
+  };
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     arrived,
     begun: () => begun,
+    hangUp,
     open: (email) => [...open.values()].filter((one) => one === email).length,
     [Symbol.asyncDispose]: async () => {
       server.close();
       server.closeAllConnections();
-      for (const socket of open.keys()) socket.destroy();
+      hangUp();
     },
   };
 }

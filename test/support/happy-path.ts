@@ -151,7 +151,9 @@ export function testHappyPath(world: () => BehindProxy & Front): void {
       await gone.over;
       await endOf(() => application.open(`${login}@example.com`) === 0);
       assert.deepEqual([eva.isOpen(), application.open('eva@example.com')], [true, others]);
-      eva.close();
+      // Not every proxy tells an application at once that a client has left.
+      application.hangUp();
+      await eva.over;
     });
   }
 
@@ -161,13 +163,15 @@ export function testHappyPath(world: () => BehindProxy & Front): void {
     const cookie = (await signIn('hal', site)).jar.header(new URL(site));
     const before = application.begun();
     const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     socket
       .resume()
       .write(`POST /form HTTP/1.1\r\nhost: ${host}\r\ncookie: ${cookie}\r\ncontent-length: 10\r\n\r\nhello`);
     await endOf(() => application.begun() > before);
     await deleteUser('hal@example.com');
-    if (!socket.destroyed) socket.end('hello');
-    await once(socket, 'close');
+    // The proxy may have ended the connection already.
+    if (socket.writable) socket.end('hello');
+    await closed;
     assert.deepEqual(arrived(), []);
   });
 
@@ -214,7 +218,7 @@ async function openLong(
     });
   });
   const over = Promise.race([closed, lastChunk]);
-  return { over, isOpen: () => !socket.destroyed, close: () => socket.destroy() };
+  return { over, isOpen: () => !socket.destroyed };
 }
 
 /** What the kernel still has to tell the other process takes a moment: at most five seconds. */
