@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { setsGateCookie, withoutGateCookies } from '../protocol/cookies.ts';
+import { setsGateCookie } from '../protocol/cookies.ts';
 import type { Admitted } from './admission.ts';
 import { identityHeaders } from './answers.ts';
 import type { Question } from './question.ts';
@@ -75,7 +75,7 @@ export function toRequestHeaders({ question, admitted, request, upgrade }: Passa
     ...framing(request, pairs),
     ...(upgrade === null ? {} : { connection: 'Upgrade', upgrade }),
     ...forwarding(question, request, pairs),
-    ...identity(question, admitted, pairs),
+    ...identity(question, admitted),
   };
 }
 
@@ -192,9 +192,9 @@ function viaOf({ httpVersion }: IncomingMessage, pairs: readonly Pair[]): string
   return [...valuesOf(pairs, 'via'), `${version} ${VIA_NAME}`].join(', ');
 }
 
-function identity(question: Question, admitted: Admitted, pairs: readonly Pair[]): OutgoingHttpHeaders {
-  const { cookie: _, ...headers } = identityHeaders(question, admitted);
-  const cookie = withoutGateCookies(valuesOf(pairs, 'cookie')[0] ?? '');
+/** Without a cookie of the application's own there is no Cookie header. */
+function identity(question: Question, admitted: Admitted): OutgoingHttpHeaders {
+  const { cookie, ...headers } = identityHeaders(question, admitted);
   return cookie === '' ? headers : { cookie, ...headers };
 }
 

@@ -97,7 +97,7 @@ export function isGateCookie(name: string): boolean {
 }
 
 /** A Cookie header without ours; the others as they came. Empty if there is nothing else in it. */
-export function withoutGateCookies(header: string): string {
+function withoutGateCookies(header: string): string {
   const parts = header.split(';');
   const kept = parts.filter((part) => !isGateCookie(nameOf(part)));
   return kept.length === parts.length ? header : kept.join(';').trim();
