@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { type Cidr, contains, parseAddress } from '../kernel/address.ts';
 import type { CookieReader } from '../protocol/cookies.ts';
 import { type Reading, toQuestion } from './question.ts';
 import { Headers } from './question-headers.ts';
@@ -17,14 +16,14 @@ export function readDirectQuestion(
   request: IncomingMessage,
   {
     ip,
-    trustedProxies,
+    isTrusted,
     readCookies,
-  }: { ip: string; trustedProxies: readonly Cidr[]; readCookies: CookieReader },
+  }: { ip: string; isTrusted: (peer: string) => boolean; readCookies: CookieReader },
 ): Reading {
   const headers = new Headers(request.rawHeaders);
   const { method = '', url } = request;
   if (NEVER_PASSED.has(method) || !isFramedOnce(request, headers)) return { reason: 'question_malformed' };
-  const scheme = schemeOf(request, headers, trustedProxies);
+  const scheme = schemeOf(request, headers, isTrusted);
   return toQuestion(
     headers,
     { method, scheme, host: headers.single('host'), target: url },
@@ -47,10 +46,9 @@ function isFramedOnce(request: IncomingMessage, headers: Headers): boolean {
 function schemeOf(
   { socket }: IncomingMessage,
   headers: Headers,
-  trustedProxies: readonly Cidr[],
+  isTrusted: (peer: string) => boolean,
 ): string | undefined {
-  const peer = parseAddress(socket.remoteAddress ?? '');
-  const isTrusted = peer !== null && contains(trustedProxies, peer);
-  if (isTrusted && headers.has('x-forwarded-proto')) return headers.single('x-forwarded-proto');
+  if (headers.has('x-forwarded-proto') && isTrusted(socket.remoteAddress ?? ''))
+    return headers.single('x-forwarded-proto');
   return (socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http';
 }

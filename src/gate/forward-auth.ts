@@ -1,40 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Cidr, createContains } from '../kernel/address.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { createContains } from '../kernel/address.ts';
 import { equalInConstantTime } from '../kernel/crypto.ts';
 import { createRequestIds } from '../kernel/ids.ts';
-import type { CookieReader, Scheme } from '../protocol/cookies.ts';
-import type { Admission, Admissions } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { type Answer, admittedAnswer, denied } from './answers.ts';
 import type { Reason } from './decide.ts';
-import { type Asked, type Decision, toDecision } from './decision.ts';
+import { type Asked, toDecision } from './decision.ts';
 import { type Family, familyOf } from './forward-auth-families.ts';
+import { EDGE_PREFIX, type GateOptions } from './gate-options.ts';
 import { type Question, toQuestion } from './question.ts';
 import { Headers } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
-import type { Destination, GateState } from './state.ts';
+import type { GateState } from './state.ts';
 
 const SECRET_HEADER = 'x-portcullis-forward-auth-secret';
-const EDGE_PREFIX = '/cdn-cgi/access/';
 
-export interface ForwardAuthOptions {
-  readonly state: GateState;
-  readonly admissions: Admissions;
-  readonly clock: Clock;
-  readonly scheme: Scheme;
-  readonly trustedProxies: readonly Cidr[];
-  readonly readCookies: CookieReader;
+export interface ForwardAuthOptions extends GateOptions {
   readonly secret: string | null;
-  /** The client's address, by the trusted proxies alone. */
-  readonly addressOf: (request: IncomingMessage) => string;
-  /** Answers /cdn-cgi/access/… on the host of these applications: hand-off, sign-out. Never with a 2xx. */
-  readonly edge: (
-    question: Question,
-    destinations: readonly Destination[],
-    requestId: string,
-  ) => Promise<Answer>;
-  readonly onDecision: (decision: Decision) => void;
-  readonly onFault: (error: unknown, requestId: string) => void;
 }
 
 /** One question and whoever waits for its answer. */

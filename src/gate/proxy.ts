@@ -1,15 +1,14 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Cidr } from '../kernel/address.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { createContains } from '../kernel/address.ts';
 import { createRequestIds } from '../kernel/ids.ts';
-import type { CookieReader, Scheme } from '../protocol/cookies.ts';
-import type { Admission, Admissions, Admitted } from './admission.ts';
+import type { Admission, Admitted } from './admission.ts';
 import { type Answer, denied } from './answers.ts';
 import type { Carrier, Incoming } from './carrier.ts';
 import type { Reason } from './decide.ts';
-import { type Asked, type Decision, toDecision } from './decision.ts';
+import { type Asked, toDecision } from './decision.ts';
 import { readDirectQuestion } from './direct-question.ts';
+import { EDGE_PREFIX, type GateOptions } from './gate-options.ts';
 import { dismiss, failed, NOT_FOUND, sendAnswer } from './proxy-answers.ts';
 import { carry } from './proxy-exchange.ts';
 import { isCircling } from './proxy-headers.ts';
@@ -17,29 +16,11 @@ import type { Question } from './question.ts';
 import { Headers } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
 import { isGone, resetSocket } from './sockets.ts';
-import type { Destination, GateState } from './state.ts';
 import { askedProtocol } from './upgrade.ts';
 
-const EDGE_PREFIX = '/cdn-cgi/access/';
 const MOST_EARLY = 64 * 1024;
 
-export interface ProxyOptions extends Omit<Carrier, 'onFailure'> {
-  readonly state: GateState;
-  readonly admissions: Admissions;
-  readonly clock: Clock;
-  readonly scheme: Scheme;
-  readonly trustedProxies: readonly Cidr[];
-  readonly readCookies: CookieReader;
-  /** The client's address, by the trusted proxies alone. */
-  readonly addressOf: (request: IncomingMessage) => string;
-  /** Answers /cdn-cgi/access/… on the host of these applications: hand-off, sign-out, who is signed in. */
-  readonly edge: (
-    question: Question,
-    destinations: readonly Destination[],
-    requestId: string,
-  ) => Promise<Answer>;
-  readonly onDecision: (decision: Decision) => void;
-  readonly onFault: (error: unknown, requestId: string) => void;
+export interface ProxyOptions extends GateOptions, Omit<Carrier, 'onFailure'> {
   /** An application that was to be asked could not be, or broke off. */
   readonly onUpstreamFailure: (error: unknown, requestId: string) => void;
 }
@@ -59,11 +40,12 @@ export interface Proxy {
 
 export function createProxy(options: ProxyOptions): Proxy {
   const carrier = { ...options, onFailure: options.onUpstreamFailure };
+  const receiving = { ...options, carrier, isTrusted: createContains(options.trustedProxies) };
   const newRequestId = createRequestIds();
 
   const take = (arrived: Arrived) => {
     // In the turn of the verdict, if that needs no waiting; a fault is answered either way.
-    void run(options, arrived, () => receive({ ...options, carrier }, arrived));
+    void run(options, arrived, () => receive(receiving, arrived));
   };
 
   return {
@@ -88,7 +70,10 @@ export function createProxy(options: ProxyOptions): Proxy {
   };
 }
 
-type Receiving = ProxyOptions & { readonly carrier: Carrier };
+type Receiving = ProxyOptions & {
+  readonly carrier: Carrier;
+  readonly isTrusted: (peer: string) => boolean;
+};
 
 async function run(options: ProxyOptions, arrived: Arrived, work: () => void | Promise<void>): Promise<void> {
   const { response, requestId } = arrived;
@@ -107,10 +92,10 @@ async function run(options: ProxyOptions, arrived: Arrived, work: () => void | P
 
 function receive(options: Receiving, arrived: Arrived): void | Promise<void> {
   const { request, requestId } = arrived;
-  const { addressOf, clock, state, trustedProxies, readCookies, scheme } = options;
+  const { addressOf, clock, state, isTrusted, readCookies, scheme } = options;
   const ip = addressOf(request);
   const at = clock.now();
-  const reading = readDirectQuestion(request, { ip, trustedProxies, readCookies });
+  const reading = readDirectQuestion(request, { ip, isTrusted, readCookies });
   const question = 'reason' in reading ? null : forProgram(reading.question, arrived);
   const asked = { requestId, at, via: 'proxy' as const, ip, question };
   if ('reason' in reading || !question) {
