@@ -3,8 +3,9 @@ import { sha256 } from '../kernel/crypto.ts';
 import type { Database, Dialect, Tx } from './database.ts';
 import type { Migration } from './migration.ts';
 import { first } from './migrations/0001-first.ts';
+import { cluster } from './migrations/0002-cluster.ts';
 
-export const migrations: readonly Migration[] = [first];
+export const migrations: readonly Migration[] = [first, cluster];
 
 /** The database was written by a newer Portcullis, or its history is not ours. */
 export class SchemaError extends Error {}

@@ -3,7 +3,7 @@ import type { Generated } from 'kysely';
 /** A row per table of the newest migration. JSON columns are text here; the store that owns them parses. */
 export interface Tables {
   accounts: { id: string; name: string; type: string; created_on: string };
-  feed_heads: { account_id: string; epoch: number; position: number; floor: number };
+  feed_heads: FeedHeadRow;
   feed_entries: FeedEntryRow;
   revocations: {
     account_id: string;
@@ -12,6 +12,13 @@ export interface Tables {
     epoch: number;
     position: number;
   };
+  cluster: ClusterRow;
+  node_leases: NodeLeaseRow;
+  node_acks: NodeAckRow;
+  removals: RemovalRow;
+  gates: GateRow;
+  gate_keys: GateKeyRow;
+  gate_processes: GateProcessRow;
   audit_entries: AuditEntryRow;
   removal_answers: { id: string; account_id: string; body: string; at: string };
   totals: { account_id: string; kind: string; total: number };
@@ -72,6 +79,8 @@ export interface FeedEntryRow {
   subject_type: string | null;
   subject_id: string | null;
   payload: string;
+  /** The account's chain with this position in it. */
+  chain: Generated<string>;
 }
 
 export interface AuditEntryRow {
@@ -322,4 +331,86 @@ export interface KeySettingsRow {
   account_id: string;
   rotation_interval_days: number;
   last_rotated_at: string;
+}
+
+export interface FeedHeadRow {
+  account_id: string;
+  epoch: number;
+  position: number;
+  floor: number;
+  /** Hash of everything so far that had items. */
+  chain: Generated<string>;
+  /** The position at which `chain` last changed. */
+  chained: Generated<number>;
+  /** JSON array of the epochs that are over. */
+  formers: Generated<string>;
+}
+
+export interface ClusterRow {
+  /** Always 1. */
+  id: number;
+  system_identifier: string;
+  timeline: string;
+  /** 1 if a commit waits for a standby. */
+  synchronous: number;
+  /** Set when an older state of the database was found in its place, until an administrator approves. */
+  restored_at: string | null;
+}
+
+export interface NodeLeaseRow {
+  id: string;
+  /** What an operator knows it by: host, port and process. */
+  name: string;
+  version: string;
+  renewals: number;
+  lease_ms: number;
+}
+
+export interface NodeAckRow {
+  node_id: string;
+  account_id: string;
+  epoch: number;
+  position: number;
+  /** JSON array of the names of gates that ran out instead of acking. */
+  waited_for: string;
+}
+
+export interface RemovalRow {
+  account_id: string;
+  epoch: number;
+  position: number;
+  /** The process that waits; null for a command beside the servers. */
+  node_id: string | null;
+  committed_at: string;
+  in_force_at: string | null;
+  /** JSON, once in force. */
+  waited_for: string | null;
+}
+
+export interface GateRow {
+  id: string;
+  account_id: string;
+  name: string;
+  name_key: string;
+  secret_hash: string;
+  created_at: string;
+}
+
+export interface GateKeyRow {
+  kid: string;
+  gate_id: string;
+  account_id: string;
+  public_jwk: string;
+  created_at: string;
+  seen_at: string;
+}
+
+export interface GateProcessRow {
+  id: string;
+  gate_id: string;
+  account_id: string;
+  node_id: string;
+  host: string;
+  version: string;
+  attached_at: string;
 }

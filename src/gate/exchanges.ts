@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../kernel/clock.ts';
-import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
+import type { FeedChange, FeedItem } from '../protocol/feed.ts';
 import type { Admitted } from './admission.ts';
 import { changedBy, createKeys, endedBy, keyOf, touchedBy } from './exchange-keys.ts';
 import type { Question } from './question.ts';
@@ -40,7 +40,7 @@ export interface Exchanges {
   /** Call in the turn of the verdict, before the first byte. */
   enter(exchange: Exchange): Place;
   /** After the gate's memory has taken the batch, and in the same turn. */
-  apply(batch: FeedBatch): void;
+  apply(batch: FeedChange): void;
   /** After the whole memory of an account was replaced, and in the same turn: all of it is decided anew. */
   reload(accountId: string): void;
   /** Cuts what is over by itself; nothing of it flows since then anyway. */

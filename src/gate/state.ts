@@ -1,4 +1,4 @@
-import type { FeedBatch, FeedItem, Subject } from '../protocol/feed.ts';
+import type { FeedChange, FeedItem, Subject } from '../protocol/feed.ts';
 import type { RevocationIndex } from '../protocol/revocation-index.ts';
 import type {
   ApplicationState,
@@ -40,7 +40,7 @@ export interface GateState {
     revocations: RevocationIndex;
     states: readonly FeedItem[];
   }): void;
-  apply(batch: FeedBatch): void;
+  apply(batch: FeedChange): void;
   /** Forgets sessions that have expired; their tokens expired with them. */
   sweep(now: number): void;
   /** The application with the longest destination that covers the path; a destination's port counts if given. */

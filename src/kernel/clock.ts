@@ -1,3 +1,5 @@
+import { uptime } from 'node:os';
+
 /** The only place that reads the time. Everyone else is handed a Clock, so tests can move it. */
 export interface Clock {
   /** Milliseconds since the epoch, wall clock. Never used to decide whether a revocation applies. */
@@ -13,6 +15,22 @@ export interface Stopwatch {
 }
 
 export const systemStopwatch: Stopwatch = { elapsed: () => performance.now() };
+
+/** Three clocks, each in milliseconds since a moment of its own. */
+export interface Clocks {
+  /** Nobody sets it; it stands still while the machine sleeps. */
+  monotonic(): number;
+  /** Goes on while the machine sleeps. Asking costs microseconds, and it may tell hundredths of a second only. */
+  boot(): number;
+  /** The wall clock: goes on while the machine sleeps, and can be set. */
+  wall(): number;
+}
+
+export const systemClocks: Clocks = {
+  monotonic: () => performance.now(),
+  boot: () => uptime() * SECOND,
+  wall: () => Date.now(),
+};
 
 /** RFC 3339 in UTC with milliseconds: the one form in which times are stored and sent. */
 export function timestamp(milliseconds: number): string {

@@ -37,11 +37,17 @@ export type FeedItem =
   | { readonly kind: 'revocation'; readonly subject: Subject }
   | { readonly kind: StateKind; readonly id: string; readonly state: JsonObject | null };
 
-/** A committed item, with its place. */
-export interface FeedBatch {
+/** What one transaction told, with its place: what is applied as a whole. */
+export interface FeedChange {
   readonly accountId: string;
   readonly at: Rev;
   readonly items: readonly FeedItem[];
+}
+
+/** The same, with its link to everything before it. */
+export interface FeedBatch extends FeedChange {
+  /** The account's chain with this batch in it (chain.ts). */
+  readonly chain: string;
 }
 
 export function revocation(subject: Subject): FeedItem {

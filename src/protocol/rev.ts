@@ -31,9 +31,17 @@ export function isRev({ epoch, position }: Rev): boolean {
   return isPosition(epoch) && isPosition(position);
 }
 
+/** An epoch that is over: readings in it count up to `ended`; -1 where none does (design §4.9). */
+export interface FormerEpoch {
+  readonly epoch: number;
+  readonly ended: number;
+}
+
 /** The state of an account's feed: nothing below the floor is accepted, nothing beyond the head known. */
 export interface Head extends Rev {
   readonly floor: number;
+  /** In any order; absent where there are none. */
+  readonly formers?: readonly FormerEpoch[];
 }
 
 /**

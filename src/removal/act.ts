@@ -4,9 +4,16 @@ import type { Database, Tx } from '../database/database.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
-import type { Rev } from '../protocol/rev.ts';
 import type { Feed } from './feed.ts';
-import { appendFeed, dropAnswersBefore, findAnswer, keepAnswer, readHead, takePosition } from './store.ts';
+import {
+  appendFeed,
+  dropAnswersBefore,
+  findAnswer,
+  keepAnswer,
+  readHead,
+  type TakenPosition,
+  takePosition,
+} from './store.ts';
 
 /** What every act needs. */
 export interface Control {
@@ -75,16 +82,16 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   const now = timestamp(control.clock.now());
   const done = await change(tx);
   const accountIds = [...new Set([act.accountId, ...(done.alsoAccountIds ?? [])])].sort();
-  const committed: { accountId: string; at: Rev }[] = [];
-  for (const accountId of accountIds) committed.push({ accountId, at: await takePosition(tx, accountId) });
+  const committed: TakenPosition[] = [];
+  for (const accountId of accountIds) committed.push(await takePosition(tx, accountId));
   await act.authorize(tx);
   await done.guard?.(tx);
   await done.finish?.(tx);
   const items = done.items ?? [];
-  for (const { accountId, at } of committed) {
-    await appendFeed(tx, accountId, at, items);
-    await recordAudit(tx, { accountId, at, now, actor: act.actor, facts: done.audit });
-    tx.afterCommit(() => control.feed.committed({ accountId, at, items }));
+  for (const taken of committed) {
+    const batch = await appendFeed(tx, taken, items);
+    await recordAudit(tx, { ...taken, now, actor: act.actor, facts: done.audit });
+    tx.afterCommit(() => control.feed.committed(batch));
   }
   if (act.repeat) await rememberAnswer(tx, act, now, done.result);
   return { result: done.result, committed };

@@ -1,13 +1,20 @@
 import type { Database, Snapshot } from '../database/database.ts';
 import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
-import type { Head, Rev } from '../protocol/rev.ts';
+import type { Rev } from '../protocol/rev.ts';
 import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
-import { listAccountIds, listRevocations, readFeedAfter, readHead } from './store.ts';
+import {
+  type ChainedHead,
+  listAccountIds,
+  listRevocations,
+  readFeedAfter,
+  readHead,
+  readPositions,
+} from './store.ts';
 
 /** All that a gate needs of one account, as of one position. */
 export interface AccountSnapshot {
   readonly accountId: string;
-  readonly head: Head;
+  readonly head: ChainedHead;
   /** Belongs to the one follower that keeps it. */
   readonly revocations: RevocationIndex;
   readonly states: readonly FeedItem[];
@@ -97,11 +104,11 @@ export function createFeed(options: {
     const { head, batches } = await readMissing(accountId, from);
     // Some of what is missing was pruned: only a whole snapshot knows what it said.
     if (from.position < head.floor) return await load(accountId);
-    for (const { at, items } of batches) {
-      if (!isApplied(accountId, at)) apply({ accountId, at, items });
+    for (const batch of batches) {
+      if (!isApplied(accountId, batch.at)) apply(batch);
     }
     const at = { epoch: head.epoch, position: head.position };
-    if (!isApplied(accountId, at)) apply({ accountId, at, items: [] });
+    if (!isApplied(accountId, at)) apply({ accountId, at, items: [], chain: head.chain });
   };
 
   const catchUp = async (accountId: string) => {
@@ -131,8 +138,9 @@ export function createFeed(options: {
     },
     catchUp,
     poll: async () => {
-      const accountIds = await listAccountIds(database.reader);
-      for (const accountId of accountIds) await catchUp(accountId);
+      for (const { accountId, at } of await readPositions(database.reader)) {
+        if (!isApplied(accountId, at)) await catchUp(accountId);
+      }
     },
   };
 }

@@ -2,45 +2,67 @@ import { sql } from 'kysely';
 import type { Reader, Snapshot, Tx } from '../database/database.ts';
 import type { FeedEntryRow } from '../database/tables.ts';
 import type { JsonObject } from '../kernel/json.ts';
-import type { FeedItem, StateKind, Subject, SubjectType } from '../protocol/feed.ts';
-import type { Head, Rev } from '../protocol/rev.ts';
+import { chainOf, EMPTY_CHAIN } from '../protocol/chain.ts';
+import type { FeedBatch, FeedItem, StateKind, Subject, SubjectType } from '../protocol/feed.ts';
+import type { FormerEpoch, Head, Rev } from '../protocol/rev.ts';
+
+/** Where an account's feed stands, and the chain up to there. */
+export interface ChainedHead extends Head {
+  readonly chain: string;
+  /** The position at which the chain last changed: beyond it, nothing was told. */
+  readonly chained: number;
+}
 
 /**
  * Where the account's feed stands, as the snapshot sees it. A mint's first statement (design §4.3); null
  * for an account that does not exist.
  */
-export async function readHead(snapshot: Snapshot, accountId: string): Promise<Head | null> {
+export async function readHead(snapshot: Snapshot, accountId: string): Promise<ChainedHead | null> {
   const row = await snapshot.query
     .selectFrom('feed_heads')
-    .select(['epoch', 'position', 'floor'])
+    .select(['epoch', 'position', 'floor', 'chain', 'chained', 'formers'])
     .where('account_id', '=', accountId)
     .executeTakeFirst();
-  return row ?? null;
+  return row ? { ...row, formers: JSON.parse(row.formers) as FormerEpoch[] } : null;
 }
 
 /** Takes the account's next position. The last row that a transaction locks (design §4.2). */
-export async function takePosition(tx: Tx, accountId: string): Promise<Rev> {
-  return await tx.query
+export async function takePosition(tx: Tx, accountId: string): Promise<TakenPosition> {
+  const { epoch, position, chain } = await tx.query
     .updateTable('feed_heads')
     .set((row) => ({ position: row('position', '+', 1) }))
     .where('account_id', '=', accountId)
-    .returning(['epoch', 'position'])
+    .returning(['epoch', 'position', 'chain'])
     .executeTakeFirstOrThrow();
+  return { accountId, at: { epoch, position }, before: chain };
 }
 
-/** Writes the items of one transaction under its position, and the newest revocation of each subject. */
+/** A position of this transaction, and the chain before it. */
+export interface TakenPosition {
+  readonly accountId: string;
+  readonly at: Rev;
+  readonly before: string;
+}
+
+/** Writes the items of one transaction under its position, the newest revocation of each subject, and the chain. */
 export async function appendFeed(
   tx: Tx,
-  accountId: string,
-  at: Rev,
+  { accountId, at, before }: TakenPosition,
   items: readonly FeedItem[],
-): Promise<void> {
-  if (items.length === 0) return;
+): Promise<FeedBatch> {
+  const chain = chainOf(before, { accountId, at, items });
+  if (items.length === 0) return { accountId, at, items, chain };
   await tx.query
     .insertInto('feed_entries')
-    .values(items.map((item, ordinal) => ({ account_id: accountId, ...at, ordinal, ...toRow(item) })))
+    .values(items.map((item, ordinal) => ({ account_id: accountId, ...at, ordinal, chain, ...toRow(item) })))
     .execute();
   for (const subject of revokedSubjects(items)) await keepRevocation(tx, accountId, at, subject);
+  await tx.query
+    .updateTable('feed_heads')
+    .set({ chain, chained: at.position })
+    .where('account_id', '=', accountId)
+    .execute();
+  return { accountId, at, items, chain };
 }
 
 async function keepRevocation(tx: Tx, accountId: string, at: Rev, subject: Subject): Promise<void> {
@@ -116,11 +138,7 @@ async function readRevocationsAfter(
 }
 
 /** The feed after a position, whole transactions in their order. */
-export async function readFeedAfter(
-  snapshot: Snapshot,
-  accountId: string,
-  after: Rev,
-): Promise<{ at: Rev; items: FeedItem[] }[]> {
+export async function readFeedAfter(snapshot: Snapshot, accountId: string, after: Rev): Promise<FeedBatch[]> {
   const rows = await snapshot.query
     .selectFrom('feed_entries')
     .selectAll()
@@ -130,16 +148,40 @@ export async function readFeedAfter(
     .orderBy('position')
     .orderBy('ordinal')
     .execute();
-  const batches = new Map<number, { at: Rev; items: FeedItem[] }>();
-  for (const row of rows) {
-    const batch = batches.get(row.position) ?? {
-      at: { epoch: row.epoch, position: row.position },
-      items: [],
-    };
-    batch.items.push(toItem(row));
-    batches.set(row.position, batch);
-  }
-  return [...batches.values()];
+  const byPosition = Map.groupBy(rows, (row) => row.position);
+  return [...byPosition.values()].flatMap((some) => {
+    const [first] = some;
+    if (!first) return [];
+    const { epoch, position, chain } = first;
+    return [{ accountId, at: { epoch, position }, items: some.map(toItem), chain }];
+  });
+}
+
+/** The chain as it was at a position of the present epoch; null for one that is not in this history. */
+export async function readChainAt(snapshot: Snapshot, accountId: string, at: Rev): Promise<string | null> {
+  const head = await readHead(snapshot, accountId);
+  if (!head || head.epoch !== at.epoch || at.position > head.position || at.position < head.floor)
+    return null;
+  if (at.position >= head.chained) return head.chain;
+  const row = await snapshot.query
+    .selectFrom('feed_entries')
+    .select('chain')
+    .where('account_id', '=', accountId)
+    .where('position', '<=', at.position)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.chain ?? EMPTY_CHAIN;
+}
+
+/** Where the feeds of all accounts stand, without their former epochs: what polling asks. */
+export async function readPositions(reader: Reader): Promise<{ accountId: string; at: Rev }[]> {
+  const rows = await reader.query
+    .selectFrom('feed_heads')
+    .select(['account_id', 'epoch', 'position'])
+    .orderBy('account_id')
+    .execute();
+  return rows.map(({ account_id: accountId, epoch, position }) => ({ accountId, at: { epoch, position } }));
 }
 
 export async function listAccountIds(reader: Reader): Promise<string[]> {
@@ -179,14 +221,14 @@ export async function dropAnswersBefore(tx: Tx, accountId: string, time: string)
     .execute();
 }
 
-function toRow(item: FeedItem): Pick<FeedEntryRow, 'kind' | 'subject_type' | 'subject_id' | 'payload'> {
+function toRow(item: FeedItem) {
   if (item.kind === 'revocation') {
     return { kind: item.kind, subject_type: item.subject.type, subject_id: item.subject.id, payload: 'null' };
   }
   return { kind: item.kind, subject_type: null, subject_id: item.id, payload: JSON.stringify(item.state) };
 }
 
-function toItem(row: FeedEntryRow): FeedItem {
+function toItem(row: Pick<FeedEntryRow, 'kind' | 'subject_type' | 'subject_id' | 'payload'>): FeedItem {
   const id = row.subject_id ?? '';
   if (row.kind === 'revocation') {
     return { kind: 'revocation', subject: { type: row.subject_type as SubjectType, id } };

@@ -75,7 +75,7 @@ async function revokeIn({ database, accountId }: Pick<Scene, 'database' | 'accou
 
 function batch(accountId: string, position: number, subjects: string[]): FeedBatch {
   const items = subjects.map((id) => revocation({ type: 'user', id }));
-  return { accountId, at: { epoch: 1, position }, items };
+  return { accountId, at: { epoch: 1, position }, items, chain: '' };
 }
 
 const at = (position: number, epoch = 1): Rev => ({ epoch, position });

@@ -2,7 +2,7 @@ import { type CryptoKey, importJWK, type JWK, SignJWT } from 'jose';
 import type { Database } from '../../database/database.ts';
 import type { Vault } from '../../kernel/crypto.ts';
 import { ALGORITHM, ASSERTION_TYPE, TOKEN_TYPE } from '../../protocol/claims.ts';
-import type { FeedBatch, FeedItem } from '../../protocol/feed.ts';
+import type { FeedChange, FeedItem } from '../../protocol/feed.ts';
 import type { KeyState } from '../../protocol/state.ts';
 import type { AccountSnapshot, Follower } from '../../removal/feed.ts';
 import { type Purpose, placeOf, type Signer } from './keys.ts';
@@ -11,7 +11,7 @@ import { findPrivateHalf } from './store.ts';
 /** A signer that follows the feed: it knows from there which key signs, and opens keys before they are needed. */
 export interface FollowingSigner extends Signer, Follower {
   load(snapshot: Pick<AccountSnapshot, 'accountId' | 'states'>): void;
-  apply(batch: Pick<FeedBatch, 'accountId' | 'items'>): void;
+  apply(batch: Pick<FeedChange, 'accountId' | 'items'>): void;
   /** Tries again what could not be opened; resolves when every key that signs or will sign was tried. */
   openMissing(): Promise<void>;
 }
