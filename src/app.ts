@@ -1,5 +1,4 @@
-import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { applicationStates } from './access/applications/applications.ts';
 import { providerStates } from './access/identity-providers/identity-providers.ts';
 import { keyStates } from './access/keys/keys.ts';
@@ -11,20 +10,34 @@ import type { Config } from './config.ts';
 import { dropExpiredAnchors } from './database/paging.ts';
 import { createRequestLog } from './gate/request-log.ts';
 import { createGateState } from './gate/state.ts';
-import { replaceKeyPair } from './http/listener.ts';
-import { type Clock, MINUTE, SECOND, systemClock, systemStopwatch, timestamp } from './kernel/clock.ts';
+import {
+  type Clock,
+  type Clocks,
+  MINUTE,
+  SECOND,
+  systemClock,
+  systemClocks,
+  systemStopwatch,
+  timestamp,
+} from './kernel/clock.ts';
+import { newTag } from './kernel/ids.ts';
+import { dropUnseenGateKeys, gateKeyStates } from './portcullis/gates/gates.ts';
 import type { Control } from './removal/act.ts';
-import { createFeed, type Follower } from './removal/feed.ts';
+import type { Follower, StateSource } from './removal/feed.ts';
+import { openCluster } from './server/cluster.ts';
 import { following, openExchanges } from './server/exchanges.ts';
 import { credentialsFile, firstStart } from './server/first-start.ts';
-import { readKeyPair, type ServedPair } from './server/key-pair.ts';
-import { followKeyPair, type KeyPairFollower } from './server/key-pair-follower.ts';
+import { readKeyPair } from './server/key-pair.ts';
+import { watchLease } from './server/lease-watch.ts';
 import { listen, stopListening } from './server/listen.ts';
-import { certificateExpiry, createMetrics, type Metrics, serveMetrics } from './server/metrics.ts';
+import { createLogger } from './server/logger.ts';
+import { createMetrics, type Metrics, serveMetrics } from './server/metrics.ts';
 import { repeat } from './server/repeat.ts';
 import { startRequestLogWriter } from './server/request-log.ts';
-import { lockDatabase, openDatabase } from './server/storage.ts';
+import { followCertificate } from './server/served-certificate.ts';
+import { lockDatabase, openDatabase, openPriority } from './server/storage.ts';
 import { openUpstreams } from './server/upstreams.ts';
+import { readVersion } from './server/version.ts';
 import { dropExpired, sessionStates } from './sign-in/lineage.ts';
 import { createServer, type WebParts } from './web.ts';
 
@@ -43,13 +56,10 @@ export interface App {
 
 export interface AppOptions {
   readonly clock?: Clock;
+  /** By which the lease is measured. */
+  readonly clocks?: Clocks;
   readonly logger?: Logger;
-  /** Called when the server may no longer decide, because its lock on the database is lost. */
-  readonly onLost?: () => void;
 }
-
-/** How often the feed is read without a cause, in milliseconds. */
-const POLL_EVERY = 5 * SECOND;
 
 /**
  * Starts the server: lock, schema, first start, the gate's memory, then the listeners. Throws a StartError
@@ -69,7 +79,6 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       `portcullis on ${config.listen.host}:${config.listen.port}, pid ${process.pid}`,
     );
     undo.push(() => lock.release());
-    lock.onLost(() => options.onLost?.());
     const database = await openDatabase(config, clock);
     undo.push(() => database.close());
     const first = await firstStart(config, { database, clock });
@@ -77,26 +86,33 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const metrics = createMetrics();
     const onFault = (error: unknown) => logger.error({ err: error }, 'a signing key cannot be opened');
     const signer = createSigner({ database, vault: first.vault, onFault });
-    const exchanges = openExchanges({ state, clock, logger, metrics });
+    const priority = openPriority(config, database);
+    undo.push(() => priority.close());
+    const nodeId = newTag();
+    const sources = stateSources(clock);
+    const cluster = openCluster({
+      ...{ config, database, priority, clock, logger, metrics },
+      nodeId,
+      version: readVersion(),
+      reopen: () => {
+        database.reopen();
+        priority.reopen();
+      },
+      clocks: options.clocks ?? systemClocks,
+      stopwatch: systemStopwatch,
+      sources,
+    });
+    const { lease, feed } = cluster;
+    const exchanges = openExchanges({ state, clock, lease, logger, metrics });
     const upstreams = openUpstreams(config);
     undo.push(async () => upstreams.close());
-    const feed = createFeed({
-      database,
-      follower: observed([state, following(exchanges), signer], metrics),
-      sources: [
-        organizationStates,
-        providerStates,
-        applicationStates,
-        serviceTokenStates,
-        keyStates,
-        sessionStates(() => timestamp(clock.now())),
-      ],
-    });
-    await feed.start();
+    undo.push(() => cluster.stop());
+    await cluster.start([observed([state, following(exchanges), signer], metrics)]);
     const requestLog = createRequestLog(state);
     const parts: WebParts = {
       config,
-      control: { database, feed, clock },
+      control: { database, feed, inForce: cluster.inForce, removals: cluster.removals, clock },
+      ...{ cluster, nodeId, sources },
       vault: first.vault,
       state,
       signer,
@@ -109,7 +125,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     };
     undo.push(keepRequestLog(parts));
     const http = await createServer(parts);
-    const follower = keyPair && followCertificate(parts, { http, keyPair });
+    const { server } = http;
+    const follower =
+      config.tls &&
+      keyPair &&
+      followCertificate({ files: config.tls, keyPair, server, clock, logger, metrics });
     if (follower) undo.push(() => follower.stop());
     const listening = await listen(http.server, config.listen);
     undo.push(async () => {
@@ -119,10 +139,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     if (config.metricsListen) undo.push(await serveMetrics(metrics, config.metricsListen));
     undo.push(repeat(logger, MINUTE, () => sweep(parts)));
     undo.push(repeat(logger, SECOND, async () => exchanges.sweep()));
+    const endWatch = watchLease({ lease, exchanges, stopwatch: systemStopwatch }, (isLive) =>
+      logger[isLive ? 'info' : 'warn'](isLive ? 'deciding again' : 'the lease has ended: nothing is decided'),
+    );
+    undo.push(async () => endWatch());
     const keyTimer = createKeyTimer(parts, systemStopwatch);
     undo.push(repeat(logger, MINUTE, () => keyTimer.turn()));
+    undo.push(repeat(logger, MINUTE, () => dropUnseenGateKeys(parts.control, clock.now())));
     undo.push(repeat(logger, MINUTE, () => signer.openMissing()));
-    undo.push(repeat(logger, POLL_EVERY, () => feed.poll()));
     return {
       control: parts.control,
       teamDomain: first.teamDomain,
@@ -137,6 +161,19 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   }
 }
 
+/** All that gates know of an account beside revocations. */
+function stateSources(clock: Clock): StateSource[] {
+  return [
+    organizationStates,
+    providerStates,
+    applicationStates,
+    serviceTokenStates,
+    keyStates,
+    gateKeyStates,
+    sessionStates(() => timestamp(clock.now())),
+  ];
+}
+
 /** Forgets, in memory and in the database, what has expired; nothing decides by its absence. */
 async function sweep({ control: { database, clock }, state }: WebParts): Promise<void> {
   const now = timestamp(clock.now());
@@ -145,11 +182,6 @@ async function sweep({ control: { database, clock }, state }: WebParts): Promise
     await dropExpired(tx, now);
     await dropExpiredAnchors(tx, now);
   });
-}
-
-/** Nothing that names a credential, a cookie or a query is ever handed to it. */
-export function createLogger(config: Config): Logger {
-  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
 }
 
 function observed(followers: readonly Follower[], { position }: Metrics): Follower {
@@ -178,24 +210,4 @@ function keepRequestLog({ config, control, logger, metrics, requestLog }: WebPar
     lines: config.requestLogLines,
   });
   return () => writer.close();
-}
-
-/** Serves each new certificate as it comes, and tells in the metrics how long it lasts. */
-function followCertificate(
-  { config, control, logger, metrics }: WebParts,
-  { http, keyPair }: { http: FastifyInstance; keyPair: ServedPair },
-): KeyPairFollower | null {
-  if (!config.tls) return null;
-  const expiry = certificateExpiry(metrics);
-  const show = ({ notAfter }: ServedPair) => expiry.set(Math.floor(notAfter / 1000));
-  show(keyPair);
-  return followKeyPair(keyPair, {
-    files: config.tls,
-    clock: control.clock,
-    logger,
-    use: (pair) => {
-      replaceKeyPair(http.server, pair);
-      show(pair);
-    },
-  });
 }

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { type App, createLogger, startApp } from './app.ts';
 import { issueCommand, resetCommand } from './cli/credentials.ts';
+import { withProbeFlags } from './cli/probe-flags.ts';
+import { readProbe } from './cli/probe-options.ts';
+import { approveCommand, restoredCommand } from './cli/restored.ts';
 import { type Config, readConfig } from './config.ts';
 import { ApiError } from './kernel/errors.ts';
 import { forwardAuthLines } from './server/forward-auth-lines.ts';
@@ -30,6 +33,17 @@ async function main(): Promise<void> {
     .action(({ email }: { email: string }, command: Command) =>
       run(command.args, (config) => issueCommand(config, email)),
     );
+  withSettings(
+    program.command('restored'),
+    'Says that the database was restored from an earlier state: all sessions end, and nobody signs in until --approve.',
+  )
+    .option('--approve', 'an administrator has read what is different: people may sign in again')
+    .action(({ approve }: { approve?: true }, command: Command) =>
+      run(command.args, approve ? approveCommand : restoredCommand),
+    );
+  withProbeFlags(program.command('probe'))
+    .description('Finds out from outside whether a removal ends access, at once and at every gate.')
+    .action((options, command: Command) => probe(readProbe(options, command.args)));
   await program.parseAsync();
 }
 
@@ -56,12 +70,26 @@ function withSettings(command: Command, description: string): Command {
 async function run(args: readonly string[], work: (config: Config) => Promise<number>): Promise<void> {
   const reading = readConfig(args);
   if (!reading.ok) return finish(UNUSABLE, reading.problems.join('\n'));
+  await end(() => work(reading.config));
+}
+
+/** Runs a command to its end; why one cannot start is told as it is. */
+async function end(command: () => Promise<number>): Promise<void> {
   try {
-    finish(await work(reading.config));
+    finish(await command());
   } catch (error) {
     if (!(error instanceof StartError) && !(error instanceof ApiError)) throw error;
     finish(UNUSABLE, error.message);
   }
+}
+
+async function probe(asked: ReturnType<typeof readProbe>): Promise<void> {
+  if (!asked.ok) return finish(UNUSABLE, asked.problems.join('\n'));
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop.abort());
+  // It is a client, and needs other modules than a server.
+  const { probeCommand } = await import('./cli/probe.ts');
+  await end(() => probeCommand(asked, stop.signal));
 }
 
 /** The only exit: whatever the process was asked for is done. */
@@ -72,26 +100,16 @@ function finish(code: number, message?: string): never {
 
 async function serve(config: Config): Promise<number> {
   const logger = createLogger(config);
-  const lost = new AbortController();
-  const stopped = Promise.race([
-    once(process, 'SIGTERM').then(() => 0),
-    once(process, 'SIGINT').then(() => 0),
-    once(lost.signal, 'abort').then(() => 1),
-  ]);
-  const app = await startApp(config, { logger, onLost: () => lost.abort() });
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  const app = await startApp(config, { logger });
   // Without a certificate the signal ends the process, as it always does.
   if (config.tls) process.on('SIGHUP', () => void app.reloadCertificate());
   greet(config, app);
-  const code = await stopped;
-  if (code !== 0) {
-    // Whoever lost the lock may no longer decide, not even to finish what is under way.
-    logger.fatal('the lock on the database is lost: stopping at once');
-    return code;
-  }
+  await stopped;
   logger.info('draining');
   await app.close();
   logger.info('stopped');
-  return code;
+  return 0;
 }
 
 /** Where everything is. Never a secret. */

@@ -17,6 +17,7 @@ import { permissionGroupRoutes } from './iam/permission-groups/routes.ts';
 import { resourceGroupRoutes } from './iam/resource-groups/routes.ts';
 import { userGroupRoutes } from './iam/user-groups/routes.ts';
 import type { Vault } from './kernel/crypto.ts';
+import { gateRoutes } from './portcullis/gates/routes.ts';
 import type { Control } from './removal/act.ts';
 import { ownHosts } from './server/own-hosts.ts';
 
@@ -46,5 +47,6 @@ export function listRoutes({ control, vault, config }: ApiParts): Route[] {
     ...policyRoutes(control),
     ...serviceTokenRoutes(control),
     ...accessLogRoutes(control),
+    ...gateRoutes(control),
   ];
 }

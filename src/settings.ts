@@ -122,6 +122,20 @@ export const settings = [
     flag: true,
   },
   {
+    name: 'lease',
+    value: 'seconds',
+    usual: '5',
+    describe:
+      'How long a node, or a gate, may decide without a word from the database, or from its node; from 1 to 60. A removal waits at most a fifth longer for one that is gone.',
+  },
+  {
+    name: 'notifications',
+    value: 'on|off',
+    usual: 'on',
+    describe:
+      'Whether nodes on one PostgreSQL wake each other with LISTEN and NOTIFY. Off for connection poolers that cannot: they poll instead.',
+  },
+  {
     name: 'metrics-listen',
     value: 'host:port',
     usual: '127.0.0.1:9464',

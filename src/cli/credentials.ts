@@ -10,8 +10,7 @@ import type { Config } from '../config.ts';
 import type { Database, Tx } from '../database/database.ts';
 import { operator } from '../kernel/actor.ts';
 import { systemClock, timestamp } from '../kernel/clock.ts';
-import { type Change, commitAct } from '../removal/act.ts';
-import { detachedFeed } from '../removal/feed.ts';
+import { type Change, commitAct, aloneControl } from '../removal/act.ts';
 import { credentialsFile } from '../server/first-start.ts';
 import { writePrivately } from '../server/private-file.ts';
 import { StartError } from '../server/start-error.ts';
@@ -59,7 +58,7 @@ async function commit(
   const account = await firstAccount(database.reader);
   if (!account) throw noAccount();
   const act = { accountId: account.id, actor: operator, authorize: async () => {} };
-  await commitAct({ database, feed: detachedFeed, clock: systemClock }, act, async (tx) => {
+  await commitAct(aloneControl({ database, clock: systemClock }), act, async (tx) => {
     const changed = await change(tx);
     // Before the commit, as at the first start: a credential that cannot be written down must not exist.
     const told = { base_url: baseUrl(config), ...changed.result };

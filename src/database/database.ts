@@ -55,6 +55,17 @@ export function forKeyShare<O, TB extends keyof Tables>(
   return tx.dialect === 'postgres' ? select.forKeyShare(table) : select;
 }
 
+/**
+ * Waits until no other transaction is in this part of its work, and keeps others from it until the end; on SQLite
+ * nobody else writes meanwhile. Numbers are given out here, once each.
+ */
+export async function takeTurn(tx: Tx, work: 'first start'): Promise<void> {
+  if (tx.dialect !== 'postgres') return;
+  await sql`select pg_advisory_xact_lock(${TURNS[work]})`.execute(tx.query);
+}
+
+const TURNS = { 'first start': 7_012_613 };
+
 /** `column like '%term%'`, every character of the term literal. */
 export function likeLiteral(term: string): string {
   return `%${term.replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;

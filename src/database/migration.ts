@@ -6,6 +6,11 @@
 export interface Migration {
   readonly id: number;
   readonly name: string;
+  /**
+   * The oldest program that still runs on the database after this step, by the newest migration that it knows: nodes
+   * of that version go on, and start anew, while others are already of this one.
+   */
+  readonly runsWith: number;
   readonly statements: readonly string[];
   readonly sqlite?: readonly string[];
   readonly postgres?: readonly string[];

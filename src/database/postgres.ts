@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { COMMIT_WITHIN, guardCommits } from './commits.ts';
 import type { Database, Reader, Snapshot, Tx } from './database.ts';
 import { failureOf } from './failures.ts';
 import type { Tables } from './tables.ts';
@@ -25,7 +26,9 @@ export function createPool(url: string, { connections = 20 } = {}): pg.Pool {
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 30_000,
     application_name: 'portcullis',
-    options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
+    // What a commit warns of must be heard, whatever the role's default says.
+    options:
+      '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed -c client_min_messages=warning',
     types: { getTypeParser },
   });
   // A connection that breaks is replaced by the pool, and its query, or the next one, says that it is gone.
@@ -35,9 +38,14 @@ export function createPool(url: string, { connections = 20 } = {}): pg.Pool {
   return pool;
 }
 
-/** The database behind a pool of `createPool`, which is closed with it. */
-export function createPostgres(pool: pg.Pool): Database {
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+/**
+ * The database behind a pool of `createPool`, which is closed with it. `commitWithin`: how many milliseconds a commit
+ * may wait for a standby.
+ */
+export function createPostgres(pool: pg.Pool, { commitWithin = COMMIT_WITHIN } = {}): Database {
+  const kysely = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: guardCommits(pool, commitWithin) }),
+  });
   const reader: Reader = { dialect: 'postgres', query: kysely };
   return {
     dialect: 'postgres',

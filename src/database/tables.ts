@@ -285,6 +285,7 @@ export interface HandOffRow {
   application_id: string;
   epoch: number;
   position: number;
+  application_epoch: number;
   application_position: number;
   browser_hash: string;
   return_to: string;
@@ -408,6 +409,8 @@ export interface GateKeyRow {
 export interface GateProcessRow {
   id: string;
   gate_id: string;
+  /** Of its key, which must be published first. */
+  kid: string;
   account_id: string;
   node_id: string;
   host: string;

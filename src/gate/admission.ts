@@ -1,7 +1,9 @@
 import type { Clock } from '../kernel/clock.ts';
+import type { Lease } from '../protocol/lease.ts';
+import type { Rev } from '../protocol/rev.ts';
 import type { Assertions } from './assertions.ts';
 import { type Presented, presentedCredential } from './credential.ts';
-import { type Credential, decide, endOf, type Refusal, readsAhead, type Visitor } from './decide.ts';
+import { aheadOf, type Credential, decide, endOf, type Refusal, type Visitor } from './decide.ts';
 import type { Question } from './question.ts';
 import type { Destination, GateState } from './state.ts';
 import type { TokenVerifier } from './verify.ts';
@@ -17,6 +19,8 @@ export interface Admitted {
   readonly assertion: string;
   /** When it is over by itself, in milliseconds since the epoch. */
   readonly endsAt: number;
+  /** The lease for this one exchange, where a node admitted it for a gate that has none (schedule 5). */
+  readonly lent?: Pick<Lease, 'isLive' | 'remaining'>;
 }
 
 /** The gate's word on one question; `destination` is null where the question leads to no application. */
@@ -27,8 +31,15 @@ export interface AdmissionOptions {
   readonly verifier: TokenVerifier;
   readonly assertions: Assertions;
   readonly clock: Clock;
+  /** Without it there is no verdict but `no_lease` (design §4.6). */
+  readonly lease: Pick<Lease, 'isLive'>;
   /** Resolves when everything committed for the account is in force in `state`. */
   readonly catchUp: (accountId: string) => Promise<void>;
+  /**
+   * Told of the reading of a well-signed token that goes beyond all that is committed: a commit is lost, for nobody
+   * without the signing key can make one up (design §4.9). Returns at once.
+   */
+  readonly onAhead?: (accountId: string, rev: Rev) => void;
 }
 
 /** Answers a question. */
@@ -105,6 +116,7 @@ function decideNow(
   learnt: Learnt,
 ): Admission | (() => Promise<void>) {
   const destination = options.state.route(question.host, question.path);
+  if (!options.lease.isLive()) return { verdict: 'deny', reason: 'no_lease', destination };
   if (!destination) return { verdict: 'deny', reason: 'application_unknown', destination: null };
   const presented = presentedCredential(question, destination.application);
   if ('verdict' in presented) return { ...presented, destination };
@@ -113,12 +125,15 @@ function decideNow(
     if (learnt.isForged) return { verdict: 'sign_in', reason: 'credential_invalid', destination };
     return async () => verify(options, destination, presented, learnt);
   }
-  if (isAhead(destination, credential) && !learnt.isCaughtUp) {
+  const ahead = readingAhead(destination, credential);
+  const { accountId } = destination.account;
+  if (ahead && !learnt.isCaughtUp) {
     return async () => {
-      await options.catchUp(destination.account.accountId);
+      await options.catchUp(accountId);
       learnt.isCaughtUp = true;
     };
   }
+  if (ahead) options.onAhead?.(accountId, ahead);
   return conclude(options, destination, credential);
 }
 
@@ -157,6 +172,6 @@ async function verify(
   if (presented.kind === 'token') learnt.isForged = !(await verifier.verify(presented.token, account));
 }
 
-function isAhead({ account }: Destination, credential: Credential): boolean {
-  return credential.kind === 'session' && readsAhead(account, credential.token);
+function readingAhead({ account }: Destination, credential: Credential): Rev | null {
+  return credential.kind === 'session' ? aheadOf(account, credential.token) : null;
 }

@@ -2,7 +2,7 @@ import { equalInConstantTime } from '../kernel/crypto.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Identity } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
-import { isCurrent, parseRev } from '../protocol/rev.ts';
+import { isBeyond, parseRev, type Rev } from '../protocol/rev.ts';
 import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
 import type { AccountState, Destination } from './state.ts';
 
@@ -23,6 +23,7 @@ export type Reason =
   | 'policy_deny'
   | 'no_policy_matched'
   | 'application_unknown'
+  | 'no_lease'
   | 'path_ambiguous'
   | 'question_malformed'
   | 'scheme_mismatch';
@@ -166,11 +167,11 @@ function allowsProvider({ allowed_idps: allowed }: ApplicationState, providerId:
   return allowed.length === 0 || allowed.includes(providerId);
 }
 
-/** Whether a credential reads ahead of what this gate has applied: it must catch up before it judges. */
-export function readsAhead(account: AccountState, token: SessionToken): boolean {
-  const { head } = account.revocations;
+/**
+ * The reading by which a credential tells of more than this gate has applied, or null: the gate must catch up before
+ * it judges. If that does not help, a commit is lost (design §4.9).
+ */
+export function aheadOf({ revocations: { head } }: AccountState, token: SessionToken): Rev | null {
   const revs = token.applicationRev ? [token.rev, token.applicationRev] : [token.rev];
-  return revs.some(
-    (rev) => !isCurrent(rev, head) && rev.epoch === head.epoch && rev.position > head.position,
-  );
+  return revs.find((rev) => isBeyond(rev, head)) ?? null;
 }

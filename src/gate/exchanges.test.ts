@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { applicationState } from '../../test/support/gate-parts.ts';
 import type { FeedItem, StateKind, SubjectType } from '../protocol/feed.ts';
 import { identitySubject } from '../protocol/feed.ts';
+import { type Lease, lockedLease } from '../protocol/lease.ts';
 import type { ServiceTokenState, SessionState } from '../protocol/state.ts';
 import type { Admitted } from './admission.ts';
 import type { Visitor } from './decide.ts';
@@ -204,10 +205,11 @@ interface Parts {
   readonly isStill?: boolean;
   readonly faulty?: string;
   readonly upgraded?: string;
+  readonly lease?: Pick<Lease, 'isLive'>;
 }
 
 /** Exchanges of ana, bob and a robot, with what each was told. */
-function open({ until = () => 2000, isStill = true, faulty, upgraded }: Parts = {}) {
+function open({ until = () => 2000, isStill = true, faulty, upgraded, lease = lockedLease }: Parts = {}) {
   const time = { now: 1000 };
   const told = new Map<string, string[]>();
   const places = new Map<string, Place>();
@@ -215,6 +217,7 @@ function open({ until = () => 2000, isStill = true, faulty, upgraded }: Parts = 
   const exchanges = createExchanges({
     admittedUntil: (_question, admitted) => until(admitted),
     clock: { now: () => time.now },
+    lease,
     onCut: () => {},
     onFault: (fault) => void faults.push(fault),
   });

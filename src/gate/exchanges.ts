@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../kernel/clock.ts';
 import type { FeedChange, FeedItem } from '../protocol/feed.ts';
+import type { Lease } from '../protocol/lease.ts';
 import type { Admitted } from './admission.ts';
 import { changedBy, createKeys, endedBy, keyOf, touchedBy } from './exchange-keys.ts';
 import type { Question } from './question.ts';
 
 /** Why something open was ended. A closed list, for the log and for a WebSocket's last frame. */
-export type CutReason = 'revoked' | 'policy' | 'expired' | 'stopping';
+export type CutReason = 'revoked' | 'policy' | 'expired' | 'lease_ended' | 'stopping';
 
 /** Both ends of one request, upgrade or stream that is under way. None of its calls throws. */
 export interface Exchange {
@@ -26,7 +27,7 @@ export interface Exchange {
 
 /** The place of an exchange among those that are open. */
 export interface Place {
-  /** Asked before every chunk, either way: neither cut nor frozen nor over by itself. */
+  /** Asked before every chunk, either way: neither cut nor frozen nor over by itself, and under a live lease. */
   mayFlow(): boolean;
   /** It has ended by itself. */
   leave(): void;
@@ -43,6 +44,15 @@ export interface Exchanges {
   apply(batch: FeedChange): void;
   /** After the whole memory of an account was replaced, and in the same turn: all of it is decided anew. */
   reload(accountId: string): void;
+  /**
+   * The right to decide has ended: nothing flows from now on. What has bytes queued already is cut, since nobody can
+   * hold those back (schedule 4). Also called by whoever finds out at a chunk.
+   */
+  suspend(): void;
+  /** There is a new lease, and the memory has caught up under it: whatever was not ended meanwhile goes on. */
+  resume(): void;
+  /** Cuts what `suspend` has held: no new lease came in time. */
+  cutSuspended(): void;
   /** Cuts what is over by itself; nothing of it flows since then anyway. */
   sweep(): void;
   /** Cuts all that are upgraded, which nobody need wait for. */
@@ -55,6 +65,8 @@ export interface ExchangesOptions {
   /** Until when it is admitted, in milliseconds since the epoch; null: no longer. From memory, in this turn. */
   readonly admittedUntil: (question: Question, admitted: Admitted) => number | null;
   readonly clock: Clock;
+  /** Nothing flows without it, but what has a lease of its own. */
+  readonly lease: Pick<Lease, 'isLive'>;
   readonly onCut: (exchange: Exchange, reason: CutReason) => void;
   /** Something failed that never should; whatever it failed for is cut. */
   readonly onFault: (error: unknown) => void;
@@ -63,6 +75,8 @@ export interface ExchangesOptions {
 interface Open {
   readonly exchange: Exchange;
   readonly keys: readonly string[];
+  /** Ends what has a lease of its own when that has run out. */
+  readonly timer: NodeJS.Timeout | null;
   endsAt: number;
   isFrozen: boolean;
   isOver: boolean;
@@ -71,15 +85,21 @@ interface Open {
 /** How many frozen exchanges are decided in one turn of the loop. */
 const AT_ONCE = 500;
 
-export function createExchanges({ admittedUntil, clock, onCut, onFault }: ExchangesOptions): Exchanges {
+export function createExchanges(options: ExchangesOptions): Exchanges {
+  const { admittedUntil, clock, lease, onCut, onFault } = options;
   const bySubject = new Map<string, Set<Open>>();
   const all = new Set<Open>();
   const frozen = new Set<Open>();
   const keysOf = createKeys();
   let isDeciding = false;
+  let isSuspended = false;
+
+  /** Whether the right under which it was admitted has ended with that of the whole gate. */
+  const isHeld = ({ exchange }: Open) => isSuspended && exchange.admitted.lent === undefined;
 
   const forget = (open: Open) => {
     open.isOver = true;
+    if (open.timer) clearTimeout(open.timer);
     all.delete(open);
     frozen.delete(open);
     for (const key of open.keys) dropFrom(bySubject, key, open);
@@ -118,18 +138,41 @@ export function createExchanges({ admittedUntil, clock, onCut, onFault }: Exchan
     open.endsAt = end;
     if (!open.isFrozen) return;
     open.isFrozen = false;
-    guarded(() => open.exchange.thaw());
+    if (!isHeld(open)) guarded(() => open.exchange.thaw());
+  };
+
+  const holdStill = (open: Open) => {
+    let isStill = false;
+    guarded(() => {
+      isStill = open.exchange.freeze();
+    });
+    return isStill;
   };
 
   const freeze = (open: Open) => {
     if (open.isOver || open.isFrozen) return;
     open.isFrozen = true;
     frozen.add(open);
-    let isStill = false;
-    guarded(() => {
-      isStill = open.exchange.freeze();
-    });
-    if (!isStill) decide(open, 'policy');
+    if (!isHeld(open) && !holdStill(open)) decide(open, 'policy');
+  };
+
+  const suspend = () => {
+    if (isSuspended) return;
+    isSuspended = true;
+    for (const open of all) if (isHeld(open) && !holdStill(open)) cut(open, 'lease_ended');
+  };
+
+  const resume = () => {
+    if (!isSuspended || !lease.isLive()) return;
+    const held = [...all].filter(isHeld);
+    isSuspended = false;
+    for (const open of held) if (!open.isOver && !open.isFrozen) guarded(() => open.exchange.thaw());
+  };
+
+  /** Asked at every chunk: no timer could be as exact (schedule 4). */
+  const isLeased = () => {
+    if (!isSuspended && !lease.isLive()) suspend();
+    return !isSuspended;
   };
 
   const decideFrozen = () => {
@@ -150,11 +193,14 @@ export function createExchanges({ admittedUntil, clock, onCut, onFault }: Exchan
     enter: (exchange) => {
       const { admitted } = exchange;
       const { endsAt } = admitted;
-      const open = { exchange, keys: keysOf(admitted), endsAt, isFrozen: false, isOver: false };
+      const { lent } = admitted;
+      const timer = lent ? setTimeout(() => cut(open, 'lease_ended'), lent.remaining()) : null;
+      const open: Open = { exchange, keys: keysOf(admitted), timer, endsAt, isFrozen: false, isOver: false };
       all.add(open);
       for (const key of open.keys) addTo(bySubject, key, open);
+      const isLed = () => (lent ? lent.isLive() : isLeased());
       return {
-        mayFlow: () => !open.isOver && !open.isFrozen && clock.now() < open.endsAt,
+        mayFlow: () => isLed() && !open.isOver && !open.isFrozen && clock.now() < open.endsAt,
         leave: () => forget(open),
       };
     },
@@ -172,6 +218,11 @@ export function createExchanges({ admittedUntil, clock, onCut, onFault }: Exchan
     reload: (accountId) => {
       for (const open of openOf([keyOf(accountId, { type: 'account', id: accountId })]))
         decide(open, 'revoked');
+    },
+    suspend,
+    resume,
+    cutSuspended: () => {
+      for (const open of all) if (isHeld(open)) cut(open, 'lease_ended');
     },
     sweep: () => {
       const now = clock.now();

@@ -97,7 +97,7 @@ class ProxiedExchange implements Exchange {
       },
       mayRepeat: () => this.#flow.mayFlow(),
       events: {
-        connected: () => this.#awaitAnswer(),
+        connected: () => this.#connected(),
         answer: (answer) => this.#takeAnswer(answer),
         upgrade: (answer, socket, head) => this.#takeUpgrade(answer, { socket, head }),
         drain: () => {
@@ -107,6 +107,15 @@ class ProxiedExchange implements Exchange {
         fail: (error) => this.#fail('unreachable', error),
       },
     });
+  }
+
+  /** The head leaves now: it has waited for the connection, and the right to send it may have ended meanwhile. */
+  #connected(): void {
+    if (this.#flow.mayFlow()) this.#awaitAnswer();
+    else if (!this.#flow.isOver) {
+      this.#place.leave();
+      this.cut('lease_ended');
+    }
   }
 
   #awaitAnswer(): void {

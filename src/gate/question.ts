@@ -27,6 +27,8 @@ export interface Question {
   readonly header: (name: string) => string | null;
   /** The client's address, as the trusted proxies tell it. */
   readonly ip: string;
+  /** It asks for nothing but an answer, and can be asked again: no body, no other protocol, a safe method. */
+  readonly plain: boolean;
 }
 
 export type Reading = { readonly question: Question } | { readonly reason: Reason };
@@ -74,9 +76,20 @@ export function toQuestion(
       serviceToken: sentServiceToken(headers),
       header: (name) => headers.single(name) ?? null,
       ip,
+      plain: isPlain(headers, method),
     },
   };
 }
+
+/** Written so that what is said in an odd way is not plain. */
+function isPlain(headers: Headers, method: string): boolean {
+  const hasBody =
+    headers.has('transfer-encoding') || headers.all('content-length').some((one) => one !== '0');
+  return SAFE.has(method) && !hasBody && !headers.has('upgrade');
+}
+
+/** RFC 9110 §9.2.1, but for TRACE. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 function sentServiceToken(headers: Headers): SentServiceToken | null {
   const clientId = headers.single('cf-access-client-id') ?? null;

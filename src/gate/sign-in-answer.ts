@@ -14,6 +14,7 @@ export function refusalAnswer(
   { verdict, reason, destination }: Exclude<Admission, { verdict: 'allow' }>,
   { scheme, requestId }: { scheme: Scheme; requestId: string },
 ): Answer {
+  if (reason === 'no_lease') return denied(question, { status: 503, requestId });
   if (destination?.application.service_auth_401 && bringsServiceToken(question, destination.application)) {
     return unauthenticated(question.host, requestId);
   }

@@ -32,6 +32,7 @@ const LAST_WORDS: Readonly<Record<CutReason, readonly [code: number, reason: str
   revoked: [4401, 'access was removed'],
   policy: [4401, 'access is no longer allowed'],
   expired: [4401, 'the session has expired'],
+  lease_ended: [1012, 'the gate lost its control plane'],
   stopping: [1001, 'the gate is restarting'],
 };
 

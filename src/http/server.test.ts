@@ -56,6 +56,7 @@ function optionsWith(some: Partial<HttpOptions>): HttpOptions & { faults: unknow
       wantsUpgrade: () => false,
       upgrade: (_request, socket) => socket.destroy(),
     },
+    isLeased: () => true,
     tls: null,
     pages: async () => {},
     onAnswer: () => {},

@@ -19,6 +19,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     permission?: readonly string[];
     open?: string;
+    /** Says nothing that a lease is needed for: it is answered without one. */
+    unleased?: boolean;
   }
 }
 
@@ -45,6 +47,8 @@ export interface HttpOptions {
   /** The client's address, by the trusted proxies alone. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly intercept: Intercept;
+  /** Whether this node may decide; without that it answers health only (design §4.6). */
+  readonly isLeased: () => boolean;
   /** null: plain HTTP. */
   readonly tls: KeyPair | null;
   /** Adds the routes that are not the API's: health, sign-in pages. `limits` count by what the routes name. */
@@ -82,6 +86,7 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
     const problem = fieldsProblem(request.raw);
     if (problem) throw problem;
     if (request.url.length > TARGET_LIMIT) throw refusal('uriTooLong');
+    if (!options.isLeased() && !request.routeOptions.config.unleased) throw refusal('unavailable');
   });
   app.addHook('preValidation', async ({ raw }) => {
     if (isReset(raw)) throw refusal('malformedRequest', { detail: 'the body broke off' });

@@ -1,12 +1,12 @@
 /** Whoever acts: for the audit entry, and to be asked again whether they still may (design §4.1). */
 export interface Actor {
-  readonly type: 'member' | 'account_token' | 'user_token' | 'user' | 'operator' | 'system';
+  readonly type: 'member' | 'account_token' | 'user_token' | 'user' | 'gate' | 'operator' | 'system';
   readonly id: string | null;
   readonly email: string | null;
   readonly tokenId: string | null;
   readonly ip: string | null;
   readonly requestId: string | null;
-  readonly interface: 'API' | 'CLI' | 'sign-in' | 'system';
+  readonly interface: 'API' | 'CLI' | 'sign-in' | 'gate' | 'system';
 }
 
 /** The operator at the machine itself, whose right is the access to the database. */
@@ -18,4 +18,15 @@ export const operator: Actor = {
   ip: null,
   requestId: null,
   interface: 'CLI',
+};
+
+/** The server itself, by a timer of its own. */
+export const system: Actor = {
+  type: 'system',
+  id: null,
+  email: null,
+  tokenId: null,
+  ip: null,
+  requestId: null,
+  interface: 'system',
 };

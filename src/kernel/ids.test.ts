@@ -21,6 +21,7 @@ const shapes: readonly (readonly [string, () => string, RegExp])[] = [
   ['a user token', () => newSecret('cfut'), /^cfut_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
   ['an account token', () => newSecret('cfat'), /^cfat_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
   ['the secret of a service token', () => newSecret('cfast'), /^cfast_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
+  ['the secret of a gate', () => newSecret('pcg'), /^pcg_[0-9A-Za-z]{40}[0-9a-f]{8}$/],
   ['the client id of a service token', newClientId, /^[0-9a-f]{32}\.access$/],
 ];
 
@@ -40,7 +41,7 @@ test('every character of a token’s alphabet is used, at every place', () => {
 });
 
 describe('a secret', () => {
-  const kinds: readonly SecretKind[] = ['cfk', 'cfut', 'cfat', 'cfast'];
+  const kinds: readonly SecretKind[] = ['cfk', 'cfut', 'cfat', 'cfast', 'pcg'];
 
   test('is well formed as what it is, and as nothing else', () => {
     for (const kind of kinds) {

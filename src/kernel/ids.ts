@@ -45,8 +45,8 @@ export function newClientId(): string {
   return `${randomHex(16)}.access`;
 }
 
-/** The kinds of secret by their prefixes: three of the API, and a service token's (reference §5, §7.1). */
-export type SecretKind = 'cfk' | 'cfut' | 'cfat' | 'cfast';
+/** The kinds of secret by their prefixes: three of the API, a service token's (reference §5, §7.1), and a gate's. */
+export type SecretKind = 'cfk' | 'cfut' | 'cfat' | 'cfast' | 'pcg';
 
 /**
  * A new secret: prefix, 40 characters, checksum. Keys are lower-case hex (160 bits), tokens alphanumeric
@@ -68,7 +68,7 @@ export function isSecret(text: string, kinds: readonly SecretKind[]): boolean {
   return kinds.includes(kind as SecretKind) && checksum(kind, body) === sum;
 }
 
-const SECRET = /^(cfk|cfut|cfat|cfast)_([0-9A-Za-z]{40})([0-9a-f]{8})$/;
+const SECRET = /^(cfk|cfut|cfat|cfast|pcg)_([0-9A-Za-z]{40})([0-9a-f]{8})$/;
 
 function checksum(kind: string, body: string): string {
   return sha256(`${kind}_${body}`).slice(0, 8);

@@ -45,24 +45,54 @@ export interface Head extends Rev {
 }
 
 /**
- * Whether a reading can be judged at this head at all: same epoch, not below the floor, not beyond the
- * head. Written so that a missing or odd value refuses.
+ * Whether whatever happened at this place belongs to the history of this head: it is of the present epoch and not
+ * beyond the head, or of a former one and not beyond its known end. Written so that a missing or odd value refuses.
  */
-export function isCurrent(rev: Rev, head: Head): boolean {
-  return (
-    isRev(rev) &&
-    isRev(head) &&
-    isPosition(head.floor) &&
-    rev.epoch === head.epoch &&
-    rev.position >= head.floor &&
-    rev.position <= head.position
-  );
+export function isPartOf(rev: Rev, head: Head): boolean {
+  if (!isRev(rev) || !isRev(head)) return false;
+  if (rev.epoch === head.epoch) return rev.position <= head.position;
+  const ended = endOf(rev.epoch, head);
+  return ended !== null && rev.position <= ended && rev.position <= head.position;
 }
 
-/** Whether a lineage that began at `rev` outlives a revocation at `revokedAt` (null: never revoked). */
+/**
+ * Whether a reading can be judged at this head at all (design §4.3, §4.9): part of its history, and not below the
+ * floor. Written so that a missing or odd value refuses.
+ */
+export function isCurrent(rev: Rev, head: Head): boolean {
+  return isPosition(head.floor) && isPartOf(rev, head) && rev.position >= head.floor;
+}
+
+/**
+ * Whether a reading tells of more than this head knows: whoever judges is behind, or else a commit is lost. Of an
+ * epoch in which nothing counts any more, no.
+ */
+export function isBeyond(rev: Rev, head: Head): boolean {
+  if (!isRev(rev) || !isRev(head)) return false;
+  if (rev.epoch >= head.epoch) return rev.epoch > head.epoch || rev.position > head.position;
+  const ended = endOf(rev.epoch, head);
+  return ended !== null && rev.position > ended;
+}
+
+/** The last position of a former epoch; null if nothing in it counts, or nothing is known of it. */
+function endOf(epoch: number, { epoch: present, formers }: Head): number | null {
+  if (!(epoch < present) || !Array.isArray(formers)) return null;
+  const ends = (formers as readonly FormerEpoch[]).filter((former) => former?.epoch === epoch);
+  const [first] = ends;
+  return first && ends.length === 1 && isPosition(first.ended) ? first.ended : null;
+}
+
+/**
+ * Whether a lineage that began at `rev` outlives a revocation at `revokedAt` (null: never revoked). Positions go on
+ * growing through epochs, so for a reading that `isCurrent` accepts they alone are the order.
+ */
 export function survives(rev: Rev, revokedAt: Rev | null | undefined): boolean {
   if (!revokedAt) return true;
-  return (
-    isRev(rev) && isRev(revokedAt) && rev.epoch === revokedAt.epoch && rev.position >= revokedAt.position
-  );
+  return isRev(rev) && isRev(revokedAt) && rev.position >= revokedAt.position;
+}
+
+/** Whether a place in the feed is at or beyond another: a later epoch is beyond every earlier one. */
+export function reaches(one: Rev, other: Rev): boolean {
+  if (!isRev(one) || !isRev(other)) return false;
+  return one.epoch === other.epoch ? one.position >= other.position : one.epoch > other.epoch;
 }

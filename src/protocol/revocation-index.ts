@@ -5,11 +5,11 @@ import { createRevocationTable, type Fingerprints, fingerprintsOf } from './revo
 /**
  * The newest revocation of each subject of one account, in memory: what every decision is checked against.
  * Applying is a maximum, so the order in which positions arrive does not matter and a position never goes
- * back.
+ * back. Positions go on growing through epochs; a newer epoch than the head's comes only with a new index.
  */
 export interface RevocationIndex {
   readonly head: Head;
-  /** Keeps the revocations of one transaction, and moves the head forward to it. */
+  /** Keeps the revocations of one transaction, and moves the head forward to it. Throws for an odd place or a newer epoch. */
   apply(at: Rev, subjects: readonly Subject[]): void;
   /** Whether a lineage that began at `rev` still stands for all of these subjects. Refuses when unsure. */
   stands(rev: Rev, subjects: Fingerprints): boolean;
@@ -29,20 +29,17 @@ export function createRevocationIndex(start: Head): RevocationIndex {
       return newest.size;
     },
     apply: (at, subjects) => {
-      refuseOdd(at);
-      newest.put(fingerprintsOf(subjects), at);
+      refuseOdd(at, head);
+      newest.put(fingerprintsOf(subjects), at.position);
       if (at.epoch === head.epoch && at.position > head.position) head = { ...head, position: at.position };
     },
     stands: (rev, subjects) =>
-      isCurrent(rev, head) &&
-      newest.every(subjects, (epoch, position) => rev.epoch === epoch && rev.position >= position),
+      isCurrent(rev, head) && newest.every(subjects, (position) => rev.position >= position),
   };
 }
 
 /** Compared with anything, an odd position is never the newer one: the revocation would be lost in silence. */
-function refuseOdd(at: Rev): void {
-  if (!isRev(at) || at.epoch > LARGEST_EPOCH) throw new TypeError('a feed entry without a position');
+function refuseOdd(at: Rev, head: Head): void {
+  if (!isRev(at)) throw new TypeError('a feed entry without a position');
+  if (!(at.epoch <= head.epoch)) throw new TypeError('a feed entry of an epoch that was not loaded');
 }
-
-/** Epochs are kept as 32-bit words. */
-const LARGEST_EPOCH = 0xffff_ffff;

@@ -1,6 +1,5 @@
 import { sha256Latin1 } from '../kernel/crypto.ts';
 import { type Subject, subjectKey } from './feed.ts';
-import type { Rev } from './rev.ts';
 
 /**
  * Subjects as they are looked up: 96 bits of the SHA-256 of each, three words a subject. Made once for what is
@@ -28,13 +27,13 @@ function wordOf(digest: string, word: number): number {
   return (one | (two << 8) | (three << 16) | (four << 24)) >>> 0;
 }
 
-/** A position for each subject, in typed arrays: a million take some forty megabytes, and no look-up allocates. */
+/** A position for each subject, in typed arrays: a million take some thirty-five megabytes, and no look-up allocates. */
 export interface RevocationTable {
   readonly size: number;
   /** Keeps the newer of what is known and what comes. */
-  put(prints: Fingerprints, at: Rev): void;
+  put(prints: Fingerprints, position: number): void;
   /** Whether none of the subjects has anything but a position that `survives` accepts. */
-  every(prints: Fingerprints, survives: (epoch: number, position: number) => boolean): boolean;
+  every(prints: Fingerprints, survives: (position: number) => boolean): boolean;
 }
 
 const FIRST_CAPACITY = 256;
@@ -44,7 +43,6 @@ const LARGE = 2 ** 18;
 interface Places {
   readonly capacity: number;
   readonly words: Uint32Array;
-  readonly epochs: Uint32Array;
   readonly positions: Float64Array;
 }
 
@@ -52,13 +50,12 @@ export function createRevocationTable(): RevocationTable {
   let places = emptyPlaces(FIRST_CAPACITY);
   let size = 0;
 
-  const insert = (into: Places, prints: Fingerprints, from: number, at: Rev) => {
+  const insert = (into: Places, prints: Fingerprints, from: number, position: number) => {
     const place = placeOf(into, prints, from);
     const isNew = into.words[place * WORDS] === 0;
-    if (!isNew && !isNewer(at, into, place)) return false;
+    if (!isNew && !(position > (into.positions[place] ?? 0))) return false;
     for (let word = 0; word < WORDS; word++) into.words[place * WORDS + word] = prints[from + word] ?? 0;
-    into.epochs[place] = at.epoch;
-    into.positions[place] = at.position;
+    into.positions[place] = position;
     return isNew;
   };
 
@@ -66,8 +63,7 @@ export function createRevocationTable(): RevocationTable {
     const larger = emptyPlaces(nextCapacity(places.capacity));
     for (let place = 0; place < places.capacity; place++) {
       if (places.words[place * WORDS] === 0) continue;
-      const at = { epoch: places.epochs[place] ?? 0, position: places.positions[place] ?? 0 };
-      insert(larger, places.words, place * WORDS, at);
+      insert(larger, places.words, place * WORDS, places.positions[place] ?? 0);
     }
     places = larger;
   };
@@ -76,17 +72,17 @@ export function createRevocationTable(): RevocationTable {
     get size() {
       return size;
     },
-    put: (prints, at) => {
+    put: (prints, position) => {
       for (let from = 0; from < prints.length; from += WORDS) {
         if (size + 1 > places.capacity * FULLEST) grow();
-        if (insert(places, prints, from, at)) size += 1;
+        if (insert(places, prints, from, position)) size += 1;
       }
     },
     every: (prints, survives) => {
       for (let from = 0; from < prints.length; from += WORDS) {
         const place = placeOf(places, prints, from);
         if (places.words[place * WORDS] === 0) continue;
-        if (!survives(places.epochs[place] ?? 0, places.positions[place] ?? 0)) return false;
+        if (!survives(places.positions[place] ?? 0)) return false;
       }
       return true;
     },
@@ -102,7 +98,6 @@ function emptyPlaces(capacity: number): Places {
   return {
     capacity,
     words: new Uint32Array(capacity * WORDS),
-    epochs: new Uint32Array(capacity),
     positions: new Float64Array(capacity),
   };
 }
@@ -115,9 +110,4 @@ function placeOf({ capacity, words }: Places, prints: Fingerprints, from: number
     if (found === 0) return place;
     if (found === one && words[place * WORDS + 1] === two && words[place * WORDS + 2] === three) return place;
   }
-}
-
-function isNewer({ epoch, position }: Rev, { epochs, positions }: Places, place: number): boolean {
-  const [knownEpoch = 0, knownPosition = 0] = [epochs[place], positions[place]];
-  return epoch > knownEpoch || (epoch === knownEpoch && position > knownPosition);
 }

@@ -4,7 +4,10 @@ import type { Database, Tx } from '../database/database.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
-import type { Feed } from './feed.ts';
+import type { Rev } from '../protocol/rev.ts';
+import { detachedFeed, type Feed } from './feed.ts';
+import { aloneInForce, type InForce } from './in-force.ts';
+import { detachedRemovals, type Removals } from './removals.ts';
 import {
   appendFeed,
   dropAnswersBefore,
@@ -19,7 +22,21 @@ import {
 export interface Control {
   readonly database: Database;
   readonly feed: Feed;
+  readonly inForce: InForce;
+  readonly removals: Removals;
   readonly clock: Clock;
+}
+
+/**
+ * Without other nodes and gates to wait for. With a feed that is detached as well: for a command beside the servers,
+ * whose acts end nothing that anybody keeps in memory.
+ */
+export function aloneControl({
+  database,
+  clock,
+  feed = detachedFeed,
+}: Pick<Control, 'database' | 'clock'> & { feed?: Feed }): Control {
+  return { database, clock, feed, inForce: aloneInForce(feed), removals: detachedRemovals };
 }
 
 /** What a change did: its answer, what gates must know of it, and its audit entry. */
@@ -34,6 +51,11 @@ export interface Change<T> {
    * (their own token, membership or group).
    */
   readonly finish?: (tx: Tx) => Promise<void>;
+  /**
+   * Nothing ends by it, it only adds: the answer does not wait for other nodes and gates, which catch up when they
+   * meet what is new.
+   */
+  readonly onlyAdds?: boolean;
   /** Further accounts in which this act ends authority; each gets the items and an entry as well. */
   readonly alsoAccountIds?: readonly string[];
 }
@@ -56,7 +78,7 @@ export async function commitAct<T>(
 ): Promise<T> {
   try {
     const { result, committed } = await control.database.write((tx) => perform(control, act, tx, change));
-    for (const { accountId, at } of committed) await control.feed.reach(accountId, at);
+    for (const one of committed) await enforce(control, one);
     return result;
   } catch (error) {
     if (!(error instanceof ApiError)) {
@@ -73,9 +95,31 @@ export async function commitAct<T>(
  * Resolves when everything that has committed in the account is in force. Asked before an answer that says
  * that something is gone: another caller's removal may have committed and not be in force yet (schedule 17).
  */
-export async function settle({ database, feed }: Control, accountId: string): Promise<void> {
+export async function settle(
+  { database, feed, inForce }: Pick<Control, 'database' | 'feed' | 'inForce'>,
+  accountId: string,
+): Promise<void> {
   const head = await database.snapshot((snapshot) => readHead(snapshot, accountId));
-  if (head) await feed.reach(accountId, head);
+  if (!head) return;
+  await feed.reach(accountId, head);
+  await inForce.reached(accountId, { epoch: head.epoch, position: head.chained });
+}
+
+/** What one account has to know of an act before it is answered. */
+interface Committed {
+  readonly accountId: string;
+  readonly at: Rev;
+  /** Nobody beside this process has to know first. */
+  readonly isLocal: boolean;
+  readonly isRemoval: boolean;
+}
+
+/** Resolves when it is in force: here, or wherever somebody decides. */
+async function enforce({ feed, inForce, removals }: Control, one: Committed): Promise<void> {
+  const { accountId, at, isLocal, isRemoval } = one;
+  if (isLocal) return await feed.reach(accountId, at);
+  const waited = await inForce.reached(accountId, at);
+  if (isRemoval) removals.finished({ accountId, at, ...waited });
 }
 
 async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) => Promise<Change<T>>) {
@@ -88,13 +132,16 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   await done.guard?.(tx);
   await done.finish?.(tx);
   const items = done.items ?? [];
+  const isLocal = items.length === 0 || done.onlyAdds === true;
+  const isRemoval = items.some(({ kind }) => kind === 'revocation');
   for (const taken of committed) {
     const batch = await appendFeed(tx, taken, items);
     await recordAudit(tx, { ...taken, now, actor: act.actor, facts: done.audit });
+    if (isRemoval) await control.removals.note(tx, { ...taken, now });
     tx.afterCommit(() => control.feed.committed(batch));
   }
   if (act.repeat) await rememberAnswer(tx, act, now, done.result);
-  return { result: done.result, committed };
+  return { result: done.result, committed: committed.map((taken) => ({ ...taken, isLocal, isRemoval })) };
 }
 
 async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Database, Snapshot } from '../database/database.ts';
 import type { FeedBatch, FeedItem } from '../protocol/feed.ts';
-import type { Rev } from '../protocol/rev.ts';
+import { type Head, isBeyond, isPartOf, type Rev, reaches } from '../protocol/rev.ts';
 import { createRevocationIndex, type RevocationIndex } from '../protocol/revocation-index.ts';
 import {
   type ChainedHead,
@@ -59,27 +59,36 @@ export function createFeed(options: {
   database: Database;
   follower: Follower;
   sources: readonly StateSource[];
+  /** Told that the database knows less than was applied here: a commit is lost (design §4.9). */
+  onLost?: (accountId: string, applied: Rev) => void;
 }): Feed {
-  const { database, follower, sources } = options;
-  const applied = new Map<string, Rev>();
+  const { database, follower, sources, onLost = () => {} } = options;
+  const applied = new Map<string, Head>();
   const catchingUp = new Map<string, Promise<void>>();
 
   const isApplied = (accountId: string, at: Rev) => {
     const here = applied.get(accountId);
-    return here !== undefined && here.epoch === at.epoch && here.position >= at.position;
+    return here !== undefined && isPartOf(at, here);
   };
 
   const apply = (batch: FeedBatch) => {
+    const here = applied.get(batch.accountId);
     follower.apply(batch);
-    applied.set(batch.accountId, batch.at);
+    if (here) applied.set(batch.accountId, { ...here, ...batch.at });
+  };
+
+  /** A position never goes back, and neither does an epoch. */
+  const isOld = (accountId: string, head: Head) => {
+    const here = applied.get(accountId);
+    return here !== undefined && reaches(here, head);
   };
 
   const load = (accountId: string) =>
     database.snapshot(
       async (snapshot) => {
         const loaded = await readSnapshot(snapshot, accountId, sources);
-        // A position never goes back: what was read before something newer was applied would un-revoke.
-        if (!loaded || isApplied(accountId, loaded.head)) return;
+        // What was read before something newer was applied would un-revoke.
+        if (!loaded || isOld(accountId, loaded.head)) return;
         follower.load(loaded);
         applied.set(accountId, loaded.head);
       },
@@ -90,8 +99,7 @@ export function createFeed(options: {
     database.snapshot(
       async (snapshot) => {
         const head = await readHead(snapshot, accountId);
-        if (!head || head.epoch !== from.epoch)
-          throw new Error('the feed of the account belongs to another epoch');
+        if (!head) throw new Error('the feed of the account is gone');
         return { head, batches: await readFeedAfter(snapshot, accountId, from) };
       },
       { repeatable: true },
@@ -102,8 +110,10 @@ export function createFeed(options: {
     const from = applied.get(accountId);
     if (!from) return await load(accountId);
     const { head, batches } = await readMissing(accountId, from);
-    // Some of what is missing was pruned: only a whole snapshot knows what it said.
-    if (from.position < head.floor) return await load(accountId);
+    if (isBeyond(from, head)) onLost(accountId, from);
+    if (isOld(accountId, head)) return;
+    // Of another epoch, or some of what is missing was pruned: only a whole snapshot knows what it said.
+    if (head.epoch !== from.epoch || from.position < head.floor) return await load(accountId);
     for (const batch of batches) {
       if (!isApplied(accountId, batch.at)) apply(batch);
     }
@@ -138,8 +148,12 @@ export function createFeed(options: {
     },
     catchUp,
     poll: async () => {
+      const before = new Map(applied);
       for (const { accountId, at } of await readPositions(database.reader)) {
-        if (!isApplied(accountId, at)) await catchUp(accountId);
+        const here = before.get(accountId);
+        // One that is behind what had been applied is read as well, for `onLost`.
+        const isBehind = here !== undefined && !reaches(at, here);
+        if (isBehind || !isApplied(accountId, at)) await catchUp(accountId);
       }
     },
   };

@@ -3,24 +3,28 @@ import { admittedUntil } from '../gate/admission.ts';
 import { createExchanges, type Exchanges } from '../gate/exchanges.ts';
 import type { GateState } from '../gate/state.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { Lease } from '../protocol/lease.ts';
 import type { Follower } from '../removal/feed.ts';
-import { type Metrics, showOpenExchanges } from '../server/metrics.ts';
+import { type DecisionMetrics, showOpenExchanges } from './metrics.ts';
 
 /** The registry of what is open, told to the log and the metrics. */
 export function openExchanges({
   state,
   clock,
+  lease,
   logger,
   metrics,
 }: {
   state: GateState;
   clock: Clock;
+  lease: Lease;
   logger: Logger;
-  metrics: Metrics;
+  metrics: DecisionMetrics;
 }): Exchanges {
   const exchanges = createExchanges({
     admittedUntil: (question, admitted) => admittedUntil({ state, clock }, question, admitted),
     clock,
+    lease,
     onCut: ({ admitted: { destination } }, reason) => {
       metrics.cuts.inc({ reason });
       const { application, account } = destination;

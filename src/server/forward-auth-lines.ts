@@ -1,8 +1,20 @@
-import type { Config } from '../config.ts';
 import { FORWARD_AUTH_PATH } from '../gate/forward-auth-families.ts';
+import type { Cidr } from '../kernel/address.ts';
+
+/** Who may ask, and under which address. */
+export interface ForwardAuthPlace {
+  readonly trustedProxies: readonly Cidr[];
+  readonly forwardAuthSecret: string | null;
+  /** Origin. */
+  readonly publicUrl: string;
+}
 
 /** What the start says of forward-auth: where each family of proxies asks, if any may. */
-export function forwardAuthLines({ trustedProxies, forwardAuthSecret, publicUrl }: Config): string[] {
+export function forwardAuthLines({
+  trustedProxies,
+  forwardAuthSecret,
+  publicUrl,
+}: ForwardAuthPlace): string[] {
   if (trustedProxies.length === 0 && forwardAuthSecret === null) {
     return ['  forward-auth  off: set --trusted-proxy or --forward-auth-secret-file'];
   }

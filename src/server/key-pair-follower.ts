@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from 'pino';
-import type { KeyPairFiles } from '../config.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
+import type { KeyPairFiles } from '../setting-values.ts';
 import { readKeyPair, type ServedPair } from './key-pair.ts';
 
 /** How long after a change the files are read: whoever replaces both does it one after the other. */

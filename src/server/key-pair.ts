@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import type { KeyPairFiles } from '../config.ts';
 import type { KeyPair } from '../http/listener.ts';
+import type { KeyPairFiles } from '../setting-values.ts';
 import { StartError } from './start-error.ts';
 
 /** A pair that this server can serve with. */

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
 import { StartError } from './start-error.ts';
 
 /** How long requests under way may take to finish after SIGTERM. */
@@ -37,9 +36,15 @@ export async function listen(
   };
 }
 
+/** A server, and how whoever answers for it ends. */
+export interface Stoppable {
+  readonly server: Server;
+  close(): PromiseLike<unknown>;
+}
+
 /** No new requests; those under way have ten seconds, then `onLate` is told and their connections are cut. */
 export async function stopListening(
-  http: FastifyInstance,
+  http: Stoppable,
   listening: Listening,
   onLate: () => void,
 ): Promise<void> {

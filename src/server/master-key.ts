@@ -3,7 +3,7 @@ import path from 'node:path';
 import { testVault } from '../access/keys/keys.ts';
 import type { Reader } from '../database/database.ts';
 import { createVault, randomHex, type Vault } from '../kernel/crypto.ts';
-import { writePrivately } from './private-file.ts';
+import { writeFirst } from './private-file.ts';
 import { StartError } from './start-error.ts';
 
 /**
@@ -18,15 +18,16 @@ export async function openVault(
     if (!isNew)
       throw new StartError(`the master key ${file} is missing, and the database was sealed with it`);
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    writePrivately(file, `${randomHex(32)}\n`);
+    writeFirst(file, `${randomHex(32)}\n`);
   }
   const vault = createVault(readKey(file));
   try {
     await testVault(reader, vault);
   } catch (error) {
-    throw new StartError(`the master key ${file} is not the one that the database was sealed with`, {
-      cause: error,
-    });
+    throw new StartError(
+      `the master key ${file} is not the one that the database was sealed with; every node needs the same`,
+      { cause: error },
+    );
   }
   return vault;
 }

@@ -2,21 +2,31 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { catalogue } from '../kernel/errors.ts';
 
 export interface PagesOptions {
-  readonly isReady: () => Promise<boolean>;
+  readonly readiness: () => Promise<Readiness>;
   /** The JWK Set of the account whose team domain the host is, or of the first account. */
   readonly certs: (host: string) => Promise<object | null>;
 }
 
+/** What /readyz says. */
+export interface Readiness {
+  readonly status: 'ready' | 'not ready';
+  readonly reason?: string;
+  /** Whether a commit waits for a standby: if not, a failover of the database may lose a removal (design §4.9). */
+  readonly synchronous_replication?: boolean;
+}
+
 /** What is neither the API nor sign-in: health, the JWK Set, the explanation of error codes. */
-export function addPages(app: FastifyInstance, { isReady, certs }: PagesOptions): void {
+export function addPages(app: FastifyInstance, { readiness, certs }: PagesOptions): void {
   const page = (url: string, open: string, answer: (reply: FastifyReply, host: string) => Promise<unknown>) =>
-    app.get(url, { schema: { hide: true }, config: { open } }, (request, reply) =>
-      answer(reply, request.headers.host?.toLowerCase() ?? ''),
+    app.get(
+      url,
+      { schema: { hide: true }, config: { open, unleased: url.endsWith('z') } },
+      (request, reply) => answer(reply, request.headers.host?.toLowerCase() ?? ''),
     );
   page('/healthz', 'says only that the process runs', async () => ({ status: 'ok' }));
   page('/readyz', 'says only whether the server can decide', async (reply) => {
-    const ready = await isReady();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' });
+    const said = await readiness();
+    return reply.code(said.status === 'ready' ? 200 : 503).send(said);
   });
   page('/cdn-cgi/access/certs', 'public keys', async (reply, host) => {
     const keys = await certs(host);

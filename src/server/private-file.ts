@@ -1,5 +1,6 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { randomHex } from '../kernel/crypto.ts';
 
 /** Writes a file that its owner alone can read, whole or not at all, and on disk before this returns. */
 export function writePrivately(file: string, text: string): void {
@@ -13,6 +14,21 @@ export function writePrivately(file: string, text: string): void {
     closeSync(handle);
   }
   renameSync(fresh, file);
+  syncFolder(path.dirname(file));
+}
+
+/** The same for a file that is written once: whoever comes second leaves it as whoever came first wrote it. */
+export function writeFirst(file: string, text: string): void {
+  const own = `${file}.${randomHex(8)}`;
+  writePrivately(own, text);
+  try {
+    linkSync(own, file);
+  } catch (error) {
+    // Where there are no links, nobody else is there either: such a folder is no shared one.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(own, file);
+  } finally {
+    rmSync(own, { force: true });
+  }
   syncFolder(path.dirname(file));
 }
 

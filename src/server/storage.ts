@@ -1,26 +1,35 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config.ts';
-import type { Database } from '../database/database.ts';
 import { type Lock, LockedError, lockFolder, lockPostgres } from '../database/lock.ts';
 import { migrate, SchemaError } from '../database/migrate.ts';
-import { openPostgres } from '../database/postgres.ts';
+import { openReopening, type ReopeningDatabase } from '../database/reopening.ts';
 import { openSqlite } from '../database/sqlite.ts';
 import { type Clock, timestamp } from '../kernel/clock.ts';
 import { StartError } from './start-error.ts';
 
 /** Opens the configured database, its schema brought to this version. */
-export async function openDatabase(config: Config, clock: Clock): Promise<Database> {
+export async function openDatabase(config: Config, clock: Clock): Promise<ReopeningDatabase> {
   try {
     mkdirSync(config.data, { recursive: true, mode: 0o700 });
     const database = config.databaseUrl
-      ? openPostgres(config.databaseUrl)
-      : openSqlite(privateFile(sqliteFile(config)));
+      ? openReopening(config.databaseUrl, { connections: CONNECTIONS })
+      : { ...openSqlite(privateFile(sqliteFile(config))), reopen: () => {} };
     await migrate(database, { now: timestamp(clock.now()) });
     return database;
   } catch (error) {
     throw explain(error, config);
   }
+}
+
+/** How many connections a node has for requests, and how many that lease and feed have for themselves. */
+const CONNECTIONS = 20;
+const PRIORITY_CONNECTIONS = 3;
+
+/** The same database over connections that no request can take; on SQLite there is but one writer. */
+export function openPriority(config: Config, database: ReopeningDatabase): ReopeningDatabase {
+  if (!config.databaseUrl) return { ...database, close: async () => {} };
+  return openReopening(config.databaseUrl, { connections: PRIORITY_CONNECTIONS });
 }
 
 /** Makes this process the only server on the database; throws a StartError that names the other. */

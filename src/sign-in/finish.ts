@@ -11,6 +11,7 @@ import type { Change } from '../removal/act.ts';
 import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
 import { revOf, sessionItem, subjectsOf } from './lineage.ts';
 import { SignInRefused } from './refused.ts';
+import { refuseRestored } from './restored.ts';
 import {
   findIdentity,
   insertIdentity,
@@ -60,6 +61,7 @@ const ROUNDING = SECOND;
  */
 export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<FinishedSignIn>> {
   const head = await beginMint(tx, input.accountId);
+  await refuseRestored(tx);
   const state = await takeStateOf(tx, input);
   const email = provenEmail(input.proven);
   const identity = {
@@ -97,6 +99,7 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
   return {
     result: { session, returnTo: state.return_to, applicationId: state.application_id },
     items: [sessionItem(session)],
+    onlyAdds: true,
     audit: {
       action: 'user.sign_in',
       resource: { type: 'user', id: user.id },

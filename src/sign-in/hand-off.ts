@@ -47,6 +47,7 @@ export async function createHandOff(tx: Tx, input: HandOffInput): Promise<string
     session_nonce: session.nonce,
     application_id: input.applicationId,
     ...revOf(session),
+    application_epoch: head.epoch,
     application_position: head.position,
     browser_hash: input.browserHash,
     return_to: input.returnTo,
@@ -78,7 +79,7 @@ export async function redeemHandOff(
   const session = await standing(tx, { ...input, sessionNonce: found.session_nonce }, head);
   const exists = await lockApplication(tx, accountId, found.application_id);
   if (!exists || !(await takeHandOff(tx, found.id))) throw new SignInRefused('hand_off_invalid');
-  const applicationRev = { epoch: found.epoch, position: found.application_position };
+  const applicationRev = { epoch: found.application_epoch, position: found.application_position };
   const application = { type: 'application' as const, id: found.application_id };
   if (!(await parentStands(tx, { accountId, rev: applicationRev, head, subjects: [application] })))
     throw new SignInRefused('superseded');

@@ -45,6 +45,8 @@ export function signedOutPage(organization: string): string {
 const START_AGAIN = 'Go back to the application and start again.';
 
 const ADVICE: Partial<Record<RefusedReason, string>> = {
+  restored_database:
+    'Your organisation’s data was restored from an earlier state. Its administrator has to approve that before anyone can sign in.',
   destination_unknown: `This link leads to no application. ${START_AGAIN}`,
   state_unknown: `This sign-in is no longer open. ${START_AGAIN}`,
   state_expired: `This sign-in took too long. ${START_AGAIN}`,

@@ -3,6 +3,7 @@
  * only what the person can act on.
  */
 export type RefusedReason =
+  | 'restored_database'
   | 'destination_unknown'
   | 'state_unknown'
   | 'state_expired'

@@ -2,6 +2,7 @@ import type { Tx } from '../database/database.ts';
 import { MINUTE, timestamp } from '../kernel/clock.ts';
 import { randomSecret, sha256, type Vault } from '../kernel/crypto.ts';
 import { beginMint } from '../removal/mint.ts';
+import { refuseRestored } from './restored.ts';
 import { insertState } from './store.ts';
 
 /** How long a person may take at the provider. */
@@ -33,6 +34,7 @@ export interface StartedSignIn {
  */
 export async function startSignIn(tx: Tx, vault: Vault, input: StartInput): Promise<StartedSignIn> {
   const head = await beginMint(tx, input.accountId);
+  await refuseRestored(tx);
   const started = { state: randomSecret(), nonce: randomSecret(), verifier: randomSecret() };
   const id = sha256(started.state);
   await insertState(tx, {

@@ -34,6 +34,7 @@ import {
   tokenPolicy,
 } from '../support/tenants.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { GATE_CHANNELS, GATE_PATHS, holdAsGate } from './gate-paths.ts';
 import { holdAsService, SERVICE_CHANNELS, SERVICE_PATHS } from './service-paths.ts';
 
 /*
@@ -204,6 +205,7 @@ const NOTHING_ENDS: Readonly<Record<string, string>> = {
   'access-identity-providers-add-an-access-identity-provider': 'gives',
   'access-service-tokens-create-a-service-token': 'gives',
   'access-service-tokens-refresh-a-service-token': 'gives',
+  'portcullis-gates-create-a-gate': 'gives',
   'access-applications-add-an-application': 'gives',
   'access-policies-create-an-access-app-policy':
     'a policy that denies is judged at every request like any change of policy',
@@ -254,7 +256,7 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
     const { control } = world().app.app;
     const routes = listRoutes({ control, vault: createVault(Buffer.alloc(32)), config: world().app.config });
     const changing = routes.filter((route) => route.method !== 'GET').map((route) => route.operation);
-    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS];
+    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS, GATE_PATHS];
     const paths = tables.flatMap((table) => Object.values(table).flatMap((path) => path.operations));
     const known = new Set([...paths, ...Object.keys(NOTHING_ENDS)]);
     assert.deepEqual(
@@ -389,6 +391,21 @@ gatedOnBothDatabases('every path ends what a service token opens', (world) => {
         assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
       await path.does(held);
       for (const channel of SERVICE_CHANNELS) {
+        const ending = path.cells[channel];
+        assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+      }
+    });
+  }
+});
+
+gatedOnBothDatabases('every path ends what a gate has', (world) => {
+  for (const [name, path] of Object.entries(GATE_PATHS)) {
+    it(`when ${name}`, async () => {
+      const held = await holdAsGate(world().app, name);
+      for (const channel of GATE_CHANNELS)
+        assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
+      await path.does(held);
+      for (const channel of GATE_CHANNELS) {
         const ending = path.cells[channel];
         assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
       }

@@ -4,8 +4,8 @@ import type { Database } from '../../src/database/database.ts';
 import { operator } from '../../src/kernel/actor.ts';
 import { type FeedBatch, revocation } from '../../src/protocol/feed.ts';
 import type { Rev } from '../../src/protocol/rev.ts';
-import { commitAct } from '../../src/removal/act.ts';
-import { createFeed, detachedFeed, type Feed, type StateSource } from '../../src/removal/feed.ts';
+import { aloneControl, commitAct } from '../../src/removal/act.ts';
+import { createFeed, type Feed, type StateSource } from '../../src/removal/feed.ts';
 import { databases, type TestDatabase } from '../support/postgres.ts';
 import { closing, hold, holdSource, inTurns } from './held-snapshots.ts';
 import { createStillClock, NO_RIGHTS_ASKED } from './steps.ts';
@@ -29,10 +29,12 @@ interface Scene extends AsyncDisposable {
   readonly accountId: string;
   readonly feed: Feed;
   readonly told: string[];
+  /** What was applied here and the database does not know. */
+  readonly lost: Rev[];
   /** An act of another process: this one's feed hears nothing of it. */
   elsewhere(...subjects: string[]): Promise<FeedBatch>;
   /** A feed of its own on the same database. */
-  follow(database: Database, sources?: readonly StateSource[]): { feed: Feed; told: string[] };
+  follow(database: Database, sources?: readonly StateSource[]): { feed: Feed; told: string[]; lost: Rev[] };
 }
 
 async function prepare(test: TestDatabase): Promise<Scene> {
@@ -41,9 +43,12 @@ async function prepare(test: TestDatabase): Promise<Scene> {
   const accountId = await database.write((tx) => makeAccount(tx, 'acme', '2026-11-20T12:00:00.000Z'));
   const follow: Scene['follow'] = (over, sources = []) => {
     const recorder = createRecorder();
-    return { feed: createFeed({ database: over, follower: recorder, sources }), told: recorder.told };
+    const lost: Rev[] = [];
+    const onLost = (_accountId: string, { epoch, position }: Rev) => void lost.push({ epoch, position });
+    const feed = createFeed({ database: over, follower: recorder, sources, onLost });
+    return { feed, told: recorder.told, lost };
   };
-  const { feed, told } = follow(database);
+  const { feed, told, lost } = follow(database);
   await feed.start();
   let position = 0;
   return {
@@ -51,6 +56,7 @@ async function prepare(test: TestDatabase): Promise<Scene> {
     accountId,
     feed,
     told,
+    lost,
     follow,
     elsewhere: async (...subjects) => {
       await revokeIn({ database: other, accountId }, subjects);
@@ -65,7 +71,7 @@ async function prepare(test: TestDatabase): Promise<Scene> {
 }
 
 async function revokeIn({ database, accountId }: Pick<Scene, 'database' | 'accountId'>, subjects: string[]) {
-  const control = { database, feed: detachedFeed, clock: createStillClock() };
+  const control = aloneControl({ database, clock: createStillClock() });
   await commitAct(control, { accountId, actor: operator, authorize: NO_RIGHTS_ASKED }, async () => ({
     result: null,
     items: subjects.map((id) => revocation({ type: 'user', id })),
@@ -221,14 +227,59 @@ for (const { name, create } of databases) {
       assert.deepEqual(it.told, ['load 0', 'load 3'], 'what was pruned is not skipped');
     });
 
-    test('a feed that begins a new epoch under a running process is not followed blindly', async () => {
+    test('an account that begins a new epoch under a running process is loaded whole, and what is lost never reached', async () => {
       await using database = await create();
       await using it = await scene(database);
-      await it.database.write((tx) =>
-        tx.query.updateTable('feed_heads').set({ epoch: 2, position: 0 }).execute(),
-      );
-      await assert.rejects(it.feed.catchUp(it.accountId), /another epoch/);
-      assert.deepEqual(it.told, ['load 0']);
+      await it.elsewhere('ada');
+      await it.feed.poll();
+      await setHead(it, { epoch: 2, position: 3, formers: '[{"epoch":1,"ended":2}]' });
+      await it.feed.poll();
+      assert.deepEqual(it.told, ['load 0', '1 ada', 'load 3']);
+      assert.deepEqual(it.lost, [], 'what was applied here is part of what goes on');
+      await it.feed.reach(it.accountId, at(2));
+      await it.feed.reach(it.accountId, at(3, 2));
+      await assert.rejects(it.feed.reach(it.accountId, at(3)), /did not reach/);
+      await it.elsewhere('bob');
+      await it.feed.poll();
+      assert.deepEqual(it.told, ['load 0', '1 ada', 'load 3', '4 bob']);
+    });
+
+    test('a database that knows less than was applied here takes nothing back, and that is told', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      await setHead(it, { epoch: 2 });
+      await it.elsewhere('ada');
+      await it.feed.poll();
+      assert.deepEqual([it.told, it.lost], [['load 0', 'load 1'], []]);
+      await setHead(it, { epoch: 2, position: 0 });
+      await it.feed.poll();
+      assert.deepEqual(it.lost, [at(1, 2)], 'of the same epoch');
+      await setHead(it, { epoch: 1, position: 5 });
+      await it.feed.poll();
+      await it.feed.catchUp(it.accountId);
+      assert.deepEqual(it.lost.slice(1), [at(1, 2), at(1, 2)], 'of an earlier epoch, each time it is read');
+      assert.deepEqual(it.told, ['load 0', 'load 1']);
+      await assert.rejects(it.feed.reach(it.accountId, at(5)), /did not reach/);
+      const before = it.lost.length;
+      await setHead(it, { epoch: 9, position: 6, formers: '[{"epoch":1,"ended":-1}]' });
+      await it.feed.poll();
+      assert.equal(it.told.at(-1), 'load 6');
+      assert.equal(it.lost.length, before, 'the epoch that begins for that reason is no loss');
+    });
+
+    test('a loss is told where a failover kept less than was applied here', async () => {
+      await using database = await create();
+      await using it = await scene(database);
+      for (const id of ['ada', 'bob']) await it.elsewhere(id);
+      await it.feed.poll();
+      await setHead(it, { epoch: 2, position: 2, formers: '[{"epoch":1,"ended":1}]' });
+      await it.feed.poll();
+      assert.deepEqual(it.lost, [at(2)]);
+      assert.equal(it.told.at(-1), 'load 2');
     });
   });
+}
+
+async function setHead({ database }: Scene, head: { epoch: number; position?: number; formers?: string }) {
+  await database.write((tx) => tx.query.updateTable('feed_heads').set(head).execute());
 }

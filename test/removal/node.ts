@@ -2,7 +2,7 @@ import { deleteUser } from '../../src/access/users/users.ts';
 import type { Database } from '../../src/database/database.ts';
 import { createGateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';
-import { commitAct } from '../../src/removal/act.ts';
+import { aloneControl, commitAct } from '../../src/removal/act.ts';
 import { createFeed } from '../../src/removal/feed.ts';
 import { NO_RIGHTS_ASKED } from './steps.ts';
 import { askGate, type World } from './world.ts';
@@ -12,7 +12,7 @@ export async function startNode(world: World, database: Database) {
   const state = createGateState();
   const feed = createFeed({ database, follower: state, sources: world.sources });
   await feed.start();
-  const control = { database, feed, clock: world.clock };
+  const control = aloneControl({ database, feed, clock: world.clock });
   const { accountId } = world;
   return {
     ask: (token: Parameters<World['ask']>[0]) => askGate(state, token, world.clock.now()).verdict,

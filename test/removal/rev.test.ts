@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Subject } from '../../src/protocol/feed.ts';
-import { type Head, isCurrent, parseRev, type Rev, survives, toClaim } from '../../src/protocol/rev.ts';
+import {
+  type FormerEpoch,
+  type Head,
+  isBeyond,
+  isCurrent,
+  isPartOf,
+  parseRev,
+  type Rev,
+  survives,
+  toClaim,
+} from '../../src/protocol/rev.ts';
 import { createRevocationIndex } from '../../src/protocol/revocation-index.ts';
 import { fingerprintsOf } from '../../src/protocol/revocation-table.ts';
 
@@ -57,6 +67,105 @@ test('a claim is a reading only as a pair of whole numbers from 0 up, and means 
   }
 });
 
+/**
+ * What happened to an account: in each epoch so many positions, and how it ended. `kept`: nothing was lost; else the
+ * last so many positions of it were, and with them all trust in what was before.
+ */
+const history = fc.record({
+  epochs: fc.array(fc.record({ length: fc.nat(6), isKept: fc.boolean() }), { minLength: 1, maxLength: 4 }),
+  floor: fc.nat(4),
+});
+
+/** The head that such a history leaves, and which readings ever taken still count, found by walking through it. */
+function play({ epochs, floor }: { epochs: readonly { length: number; isKept: boolean }[]; floor: number }) {
+  let [position, formers] = [0, [] as FormerEpoch[]];
+  let counting: Rev[] = [];
+  for (const [index, { length, isKept }] of epochs.entries()) {
+    const epoch = index + 1;
+    const first = position;
+    position += length;
+    for (let at = first; at <= position; at++) counting.push({ epoch, position: at });
+    if (epoch === epochs.length) break;
+    formers = isKept ? [...formers, { epoch, ended: position }] : [{ epoch, ended: -1 }];
+    if (!isKept) counting = [];
+    position += 1;
+  }
+  const head: Head = { epoch: epochs.length, position, floor, formers };
+  return { head, counting: counting.filter((one) => one.position >= floor) };
+}
+
+test('through epochs a reading counts if it was taken since the last loss, up to the end of its epoch, and no other', () => {
+  fc.assert(
+    fc.property(history, fc.nat(5), fc.nat(40), (past, epoch, at) => {
+      const { head, counting } = play(past);
+      const one = { epoch, position: at };
+      const ofEpoch = counting.filter((other) => other.epoch === epoch).map(({ position }) => position);
+      // Below the first position of its epoch nobody ever read anything.
+      if (ofEpoch.length > 0 && at < Math.min(...ofEpoch)) return;
+      assert.equal(isCurrent(one, head), ofEpoch.includes(at), JSON.stringify({ one, head }));
+    }),
+    settings,
+  );
+});
+
+test('of two readings that count, one outlives what the other was taken after, whatever their epochs', () => {
+  fc.assert(
+    fc.property(history, fc.nat(1000), fc.nat(1000), (past, first, second) => {
+      const { counting } = play(past);
+      const [one, other] = [counting[first % counting.length], counting[second % counting.length]];
+      if (!one || !other) return;
+      const isEarlier = counting.indexOf(one) < counting.indexOf(other);
+      if (isEarlier) assert.equal(survives(other, one), true);
+      if (isEarlier && one.position !== other.position) assert.equal(survives(one, other), false);
+    }),
+    settings,
+  );
+});
+
+test('a reading is beyond a head, part of its history, or of an epoch in which nothing counts: one of the three', () => {
+  fc.assert(
+    fc.property(history, fc.integer({ min: 1, max: 6 }), fc.nat(40), (past, epoch, at) => {
+      const { head } = play(past);
+      const one = { epoch, position: at };
+      const ended = head.formers?.find((former) => former.epoch === epoch)?.ended ?? -1;
+      const isDead = epoch < head.epoch && ended < 0;
+      assert.equal([isBeyond(one, head), isPartOf(one, head), isDead].filter(Boolean).length, 1);
+    }),
+    settings,
+  );
+});
+
+test('an odd list of former epochs, or an odd end of one, lets nothing of them count', () => {
+  const head = { epoch: 3, position: 20, floor: 0 };
+  const one = { epoch: 1, position: 5 };
+  const formers = (value: unknown) => ({ ...head, formers: value }) as Head;
+  assert.equal(isCurrent(one, formers([{ epoch: 1, ended: 5 }])), true);
+  const wrong = [
+    undefined,
+    null,
+    {},
+    'x',
+    [null],
+    [{ epoch: 1 }],
+    [{ ended: 5 }],
+    [{ epoch: '1', ended: 5 }],
+  ];
+  for (const value of wrong) assert.equal(isCurrent(one, formers(value)), false);
+  const twice = [
+    { epoch: 1, ended: 5 },
+    { epoch: 1, ended: 9 },
+  ];
+  assert.equal(isCurrent(one, formers(twice)), false);
+  assert.equal(isCurrent({ epoch: 3, position: 5 }, formers([{ epoch: 3, ended: 4 }])), true);
+  fc.assert(
+    fc.property(odd, (ended) => {
+      assert.equal(isCurrent(one, formers([{ epoch: 1, ended }])), false);
+      assert.equal(isBeyond(one, formers([{ epoch: 1, ended }])), false);
+    }),
+    settings,
+  );
+});
+
 test('a reading is current in its epoch, from the floor to the head, and nowhere else', () => {
   fc.assert(
     fc.property(rev, rev, position, (one, at, floor) => {
@@ -67,11 +176,10 @@ test('a reading is current in its epoch, from the floor to the head, and nowhere
   );
 });
 
-test('a lineage outlives exactly the revocations that are not newer than itself, in its own epoch', () => {
+test('a lineage outlives exactly the revocations that are not at a higher position', () => {
   fc.assert(
     fc.property(rev, rev, (one, revokedAt) => {
-      const expected = one.epoch === revokedAt.epoch && one.position >= revokedAt.position;
-      assert.equal(survives(one, revokedAt), expected);
+      assert.equal(survives(one, revokedAt), one.position >= revokedAt.position);
     }),
     settings,
   );
@@ -85,6 +193,9 @@ test('an odd value on either side is never current and outlives nothing', () => 
       assert.equal(isCurrent(broken(one, name, value), head), false);
       assert.equal(isCurrent(one, broken(head, name, value)), false);
       assert.equal(isCurrent(one, broken(head, 'floor', value)), false);
+      assert.equal(isPartOf(broken(one, name, value), head), false);
+      assert.equal(isBeyond(broken(one, name, value), head), false);
+      assert.equal(isBeyond(one, broken(head, name, value)), false);
       assert.equal(survives(broken(one, name, value), one), false);
       assert.equal(survives(one, broken(one, name, value)), false);
     }),
@@ -147,12 +258,21 @@ test('a position of an entry that is none is never taken in, and takes nothing b
   );
 });
 
-test('a revocation of another epoch ends every lineage of this one, and stays when older ones follow', () => {
-  const index = createRevocationIndex({ epoch: 1, position: 9, floor: 0 });
-  index.apply({ epoch: 2, position: 1 }, [subject]);
+test('the index says of entries of all epochs what their positions say, and refuses one of an epoch to come', () => {
+  const formers = [{ epoch: 1, ended: 9 }];
+  const index = createRevocationIndex({ epoch: 2, position: 12, floor: 0, formers });
+  index.apply({ epoch: 1, position: 8 }, [subject]);
+  assert.equal(index.stands({ epoch: 1, position: 7 }, prints), false);
+  assert.equal(index.stands({ epoch: 1, position: 9 }, prints), true);
+  assert.equal(index.stands({ epoch: 1, position: 10 }, prints), false, 'that epoch ended at 9');
+  assert.equal(index.stands({ epoch: 2, position: 11 }, prints), true);
+  assert.throws(() => index.apply({ epoch: 3, position: 13 }, [subject]), TypeError);
+  assert.equal(index.stands({ epoch: 2, position: 12 }, prints), true, 'what was refused left nothing');
+  index.apply({ epoch: 2, position: 13 }, [subject]);
   index.apply({ epoch: 1, position: 3 }, [subject]);
   assert.equal(index.stands({ epoch: 1, position: 9 }, prints), false);
-  assert.equal(index.head.epoch, 1, 'the head keeps to its epoch until it is loaded anew');
+  assert.equal(index.stands({ epoch: 2, position: 12 }, prints), false);
+  assert.equal(index.stands({ epoch: 2, position: 13 }, prints), true);
 });
 
 test('the index stays right while it grows, for a hundred thousand subjects', () => {

@@ -12,7 +12,7 @@ import type { JsonObject } from '../../src/kernel/json.ts';
 import { readClaims, type SessionToken } from '../../src/protocol/claims.ts';
 import type { FeedItem } from '../../src/protocol/feed.ts';
 import type { ApplicationState, ProviderState } from '../../src/protocol/state.ts';
-import type { Control } from '../../src/removal/act.ts';
+import { aloneControl, type Control } from '../../src/removal/act.ts';
 import { createFeed, type StateSource } from '../../src/removal/feed.ts';
 import { sessionClaims } from '../../src/sign-in/hand-off.ts';
 import { sessionStates } from '../../src/sign-in/lineage.ts';
@@ -85,7 +85,7 @@ export async function createWorld(test: TestDatabase, mutant: Mutant = { name: '
   const honest = createFeed({ database, follower, sources });
   const feed = mutant.feed?.(honest) ?? honest;
   await feed.start();
-  const control: Control = { database, feed, clock };
+  const control = aloneControl({ database, feed, clock });
   const place = { accountId, providerId, applicationId: application.id, audience: application.aud };
   const over = (other: Database) =>
     createSteps({ control: { ...control, database: other }, observer: database, clock, ...place, mutant });

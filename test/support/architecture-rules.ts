@@ -17,6 +17,7 @@ export const SLICES: readonly string[] = [
   'accounts/members',
   'iam/user-groups',
   'access/keys',
+  'portcullis/gates',
   'accounts/bootstrap',
   'access/identity-providers',
   'access/service-tokens',
@@ -40,6 +41,8 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   gate: ['kernel', 'policy', 'protocol'],
   // What the process is made of besides slices: files, ports, metrics, and the gate wired to sign-in.
   server: ['config.ts', 'kernel', 'database', 'protocol', 'removal', 'http', 'gate', ...SLICES],
+  // A client from outside: it shares listening with the server, and nothing of how access is decided.
+  probe: ['kernel', 'server'],
 };
 
 const SHARED = ['kernel', 'database', 'policy', 'protocol', 'removal', 'audit'];
@@ -76,7 +79,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[]>> = {
 
 /** Files directly in src that a slice may import. */
 export const ROOT_FILES_FOR: Readonly<Record<string, readonly string[]>> = {
-  cli: ['config.ts', 'settings.ts', 'app.ts', 'server'],
+  cli: ['config.ts', 'settings.ts', 'app.ts', 'server', 'probe'],
 };
 
 /** Something that only some files may touch: as code, or as names of a module. */

@@ -1,3 +1,4 @@
+import { lockedLease } from '../../src/protocol/lease.ts';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
@@ -61,6 +62,7 @@ export async function startGateInHand({ upstream, ...parts }: GateParts): Promis
     createExchanges({
       admittedUntil: (question, admitted) => admittedUntil({ state, clock }, question, admitted),
       clock,
+      lease: lockedLease,
       onCut: (_exchange, reason) => void cuts.push(reason),
       onFault: (fault) => void faults.push(fault),
     });

@@ -1,3 +1,4 @@
+import { lockedLease } from '../../src/protocol/lease.ts';
 import type { Admissions } from '../../src/gate/admission.ts';
 import { createAdmissions } from '../../src/gate/admission.ts';
 import type { Assertions } from '../../src/gate/assertions.ts';
@@ -23,6 +24,7 @@ export function admissionsOver({ state, clock, verify, sign, catchUp }: SlowPart
   return createAdmissions({
     state,
     clock,
+    lease: lockedLease,
     verifier: verifierOver(verify ?? (async () => null)),
     assertions: assertionsOver(sign ?? (async () => 'assertion')),
     catchUp: catchUp ?? (async () => {}),

@@ -95,6 +95,11 @@ export function toKeySet(keys: Iterable<KeyState>) {
   return { keys: sorted.map(({ kid, jwk }) => ({ ...jwk, kid, alg: ALGORITHM, use: 'sig' })) };
 }
 
+/** Whether the account signs with this key itself, will, or has: no gate may publish one under its name. */
+export async function isKeyOfAccount(reader: Reader, accountId: string, kid: string): Promise<boolean> {
+  return (await listKeys(reader, accountId)).some(({ id }) => id === kid);
+}
+
 /** Signs what an account issues, always with its current key of the purpose; rejects if that is not at hand. */
 export interface Signer {
   /** A session or application token. */

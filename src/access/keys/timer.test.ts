@@ -6,7 +6,7 @@ import { createTestKeyTimer, keyRows, publishedKids } from '../../../test/suppor
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases } from '../../../test/support/stage.ts';
 import { DAY, MINUTE } from '../../kernel/clock.ts';
-import { detachedFeed } from '../../removal/feed.ts';
+import { aloneControl } from '../../removal/act.ts';
 import { ASSERTIONS_END_WITHIN, PUBLISHED_FOR } from './schedule.ts';
 
 /*
@@ -129,7 +129,7 @@ onBothDatabases('the key timer', (stage) => {
       stage.database.url === null
         ? { database: app.control.database, [Symbol.asyncDispose]: async () => {} }
         : second(openAgain(stage.database));
-    const elsewhere = { ...app.control, database: other.database, feed: detachedFeed };
+    const elsewhere = aloneControl({ database: other.database, clock: app.control.clock });
     const timers = [
       createTestKeyTimer(stage.app),
       createTestKeyTimer(stage.app, elsewhere),

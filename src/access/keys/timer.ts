@@ -1,7 +1,7 @@
 import type { Act } from '../../database/act.ts';
 import type { Tx } from '../../database/database.ts';
 import type { KeySettingsRow, SigningKeyRow } from '../../database/tables.ts';
-import type { Actor } from '../../kernel/actor.ts';
+import { system } from '../../kernel/actor.ts';
 import { type Stopwatch, timestamp } from '../../kernel/clock.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
 import { type Change, commitAct } from '../../removal/act.ts';
@@ -29,16 +29,6 @@ interface Known {
 
 /** Another node was faster: nothing is committed. */
 class NothingToDo extends Error {}
-
-const timer: Actor = {
-  type: 'system',
-  id: null,
-  email: null,
-  tokenId: null,
-  ip: null,
-  requestId: null,
-  interface: 'system',
-};
 
 /** How long, by the stopwatch, this process has known the key in its stage; it begins anew with the process. */
 type SeenFor = (key: SigningKeyRow) => number;
@@ -103,7 +93,7 @@ async function attempt(
   accountId: string,
   step: (tx: Tx, locked: Known) => Promise<Change<void> | null>,
 ): Promise<void> {
-  const act: Act = { accountId, actor: timer, authorize: async () => {} };
+  const act: Act = { accountId, actor: system, authorize: async () => {} };
   try {
     await commitAct(control, act, async (tx) => {
       const settings = await lockSettings(tx, accountId);

@@ -37,7 +37,7 @@ function withoutNulls<K extends string>(values: Record<K, string | null>): Parti
 
 function actorType(type: string): 'user' | 'admin' | 'Cloudflare' {
   if (type === 'operator') return 'admin';
-  return type === 'system' ? 'Cloudflare' : 'user';
+  return type === 'system' || type === 'gate' ? 'Cloudflare' : 'user';
 }
 
 export interface AuditQuestion {

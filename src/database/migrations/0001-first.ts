@@ -7,6 +7,7 @@ import type { Migration } from '../migration.ts';
  */
 export const first: Migration = {
   id: 1,
+  runsWith: 1,
   name: 'first',
   statements: [
     `create table accounts (

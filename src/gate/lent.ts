@@ -1,0 +1,184 @@
+import { isObject } from '../kernel/result.ts';
+import { BINDING_COOKIE, type Cookies, type Scheme, SESSION_COOKIE } from '../protocol/cookies.ts';
+import type { Lease } from '../protocol/lease.ts';
+import type { ApplicationState } from '../protocol/state.ts';
+import type { Admission } from './admission.ts';
+import type { SentServiceToken } from './credential.ts';
+import type { Credential, Reason, Visitor } from './decide.ts';
+import type { Question } from './question.ts';
+import type { AccountState } from './state.ts';
+
+/** A question as a gate without a lease asks it of a node: the credentials, and nothing else that the client said. */
+export interface SentQuestion {
+  readonly requestId: string;
+  readonly host: string;
+  /** Normalised. */
+  readonly path: string;
+  readonly method: string;
+  readonly scheme: Scheme;
+  readonly ip: string;
+  readonly cookies: SentCookies;
+  readonly accessToken: string | null;
+  readonly serviceToken: SentServiceToken | null;
+  /** The header from which this application reads a service token, if it came. */
+  readonly header: { readonly name: string; readonly value: string } | null;
+}
+
+/** Every value of every cookie that is the gate's own. */
+export type SentCookies = readonly (readonly [name: string, values: readonly string[]])[];
+
+/** What a node says to it. An allow may be used for `milliseconds` from before the question was sent, for one exchange. */
+export type SentAdmission =
+  | {
+      readonly verdict: 'allow';
+      readonly milliseconds: number;
+      readonly application: ApplicationState;
+      readonly upstream: string | null;
+      readonly credential: Credential;
+      readonly visitor: Visitor;
+      readonly assertion: string;
+      /** null: never by itself. */
+      readonly endsAt: number | null;
+    }
+  | {
+      readonly verdict: 'sign_in' | 'deny';
+      readonly reason: Reason;
+      /** null: the question leads to no application of this gate's account. */
+      readonly application: ApplicationState | null;
+      readonly visitor: Visitor | null;
+    };
+
+/** What a node needs to judge a question, and nothing else. */
+export function toSent(
+  question: Question,
+  requestId: string,
+  application: ApplicationState | null,
+): SentQuestion {
+  const { host, path, method, scheme, ip, accessToken, serviceToken } = question;
+  const name = application?.service_token_header ?? null;
+  const value = name === null ? null : question.header(name);
+  const cookies = sentCookies(question.cookies, [SESSION_COOKIE, BINDING_COOKIE]);
+  const header = name === null || value === null ? null : { name, value };
+  return { requestId, host, path, method, scheme, ip, cookies, accessToken, serviceToken, header };
+}
+
+/** Of these names every value, and of no other. */
+export function sentCookies(cookies: Cookies, names: readonly string[]): SentCookies {
+  return names.flatMap((name) => {
+    const values = cookies.get(name);
+    return values ? [[name, values] as const] : [];
+  });
+}
+
+/** The question that was sent, as a node judges it; null for anything else. */
+export function readSent(sent: unknown): { question: Question; requestId: string } | null {
+  if (!isObject(sent)) return null;
+  const { requestId, host, path, method, scheme, ip, accessToken } = sent;
+  const cookies = readSentCookies(sent.cookies);
+  const serviceToken = readServiceToken(sent.serviceToken);
+  const header = readHeader(sent.header);
+  if (!isRequestId(requestId) || !isText(host) || !isText(path) || !isText(method) || !isText(ip)) return null;
+  if (scheme !== 'http' && scheme !== 'https') return null;
+  if (!cookies || serviceToken === undefined || header === undefined || !isTextOrNull(accessToken))
+    return null;
+  const question: Question = {
+    ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken },
+    ...{ target: path, otherCookies: '', navigation: false, crossSite: false, plain: true },
+    header: (name) => (header?.name === name ? header.value : null),
+  };
+  return { question, requestId };
+}
+
+/** Whether it names a request as gates do: it goes to the log. */
+export function isRequestId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{16}$/.test(value);
+}
+
+/** Cookies as they were sent; null for anything else. */
+export function readSentCookies(sent: unknown): Cookies | null {
+  if (!Array.isArray(sent)) return null;
+  const read = new Map<string, string[]>();
+  for (const pair of sent as unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 2) return null;
+    const [name, values] = pair as unknown[];
+    if (!isText(name) || !Array.isArray(values) || !values.every(isText)) return null;
+    read.set(name, values);
+  }
+  return read;
+}
+
+/** An admission as it is sent; `milliseconds` counts for an allow alone. */
+export function toSentAdmission(admission: Admission, milliseconds: number): SentAdmission {
+  if (admission.verdict !== 'allow') {
+    const { verdict, reason, destination, visitor = null } = admission;
+    return { verdict, reason, application: destination?.application ?? null, visitor };
+  }
+  const { verdict, destination, credential, visitor, assertion, endsAt } = admission;
+  const { application, upstream } = destination;
+  const ends = Number.isFinite(endsAt) ? endsAt : null;
+  return { verdict, milliseconds, application, upstream, credential, visitor, assertion, endsAt: ends };
+}
+
+/** The admission that was sent, under the lease that it brought. */
+export function toLentAdmission(
+  sent: SentAdmission,
+  { account, lent }: { account: AccountState; lent: Pick<Lease, 'isLive' | 'remaining'> },
+): Admission {
+  if (sent.verdict !== 'allow') {
+    const { verdict, reason, application, visitor } = sent;
+    const destination = application && { account, application, upstream: null };
+    return { verdict, reason, destination, ...(visitor ? { visitor } : {}) };
+  }
+  const { application, upstream, credential, visitor, assertion } = sent;
+  const destination = { account, application, upstream };
+  const endsAt = sent.endsAt ?? Number.POSITIVE_INFINITY;
+  const allowed = { verdict: 'allow', reason: 'policy_allow' } as const;
+  return { ...allowed, destination, credential, visitor, assertion, endsAt, lent };
+}
+
+/** What a node said, at its word but for its form; null for anything else. */
+export function readSentAdmission(said: unknown): SentAdmission | null {
+  if (!isObject(said)) return null;
+  const { verdict, milliseconds, application, upstream, credential, visitor, assertion, endsAt } = said;
+  if (verdict === 'sign_in' || verdict === 'deny') {
+    return isText(said.reason) && isObjectOrNull(application) && isObjectOrNull(visitor)
+      ? (said as unknown as SentAdmission)
+      : null;
+  }
+  const isWhole =
+    verdict === 'allow' &&
+    Number.isSafeInteger(milliseconds) &&
+    isObject(application) &&
+    isTextOrNull(upstream) &&
+    isObject(credential) &&
+    isObject(visitor) &&
+    isText(assertion) &&
+    (endsAt === null || Number.isFinite(endsAt));
+  return isWhole ? (said as unknown as SentAdmission) : null;
+}
+
+function readServiceToken(sent: unknown): SentServiceToken | null | undefined {
+  if (sent === null) return null;
+  if (!isObject(sent)) return undefined;
+  const { clientId, secret } = sent;
+  return isTextOrNull(clientId) && isTextOrNull(secret) ? { clientId, secret } : undefined;
+}
+
+function readHeader(sent: unknown): SentQuestion['header'] | undefined {
+  if (sent === null) return null;
+  if (!isObject(sent)) return undefined;
+  const { name, value } = sent;
+  return isText(name) && isText(value) ? { name, value } : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}
+
+function isObjectOrNull(value: unknown): boolean {
+  return value === null || isObject(value);
+}

@@ -1,0 +1,134 @@
+import type { Stopwatch } from '../kernel/clock.ts';
+import { CLOSE } from '../protocol/gate-messages.ts';
+import { type Lease, MARGIN } from '../protocol/lease.ts';
+import { type Rev, reaches } from '../protocol/rev.ts';
+
+/** What a gate process is written to. */
+export interface GateStream {
+  /** Hands a message over; while the process catches up, it is kept until that has been sent. */
+  send(text: string): void;
+  close(code: number): void;
+}
+
+/** An entry that was sent and is not acked, and until when the lease of whoever owes it may last. */
+interface Owed {
+  readonly at: Rev;
+  readonly cap: number;
+}
+
+/** One process of a gate: what it owes, and until when it may decide. By its own id, not its credential's (schedule 9). */
+export interface GateProcess {
+  readonly id: string;
+  readonly gateId: string;
+  readonly gateName: string;
+  readonly accountId: string;
+  /** Told of already. */
+  isLate: boolean;
+  connect(stream: GateStream): void;
+  disconnect(stream: GateStream, options: { returned: boolean }): void;
+  isAttached(): boolean;
+  close(code: number): void;
+  /** It was sent everything up to here that it did not have: it gets no lease before it has acked that. */
+  caughtUp(at: Rev): void;
+  /** An entry is sent to it. */
+  owe(owed: Owed, text: string): void;
+  /** Everything up to `at` is applied there. */
+  ack(at: Rev): void;
+  /** Grants a lease of so many milliseconds, counted from before it was asked for; 0: none. */
+  renew(): number;
+  /** Its credential is gone: no lease any more. */
+  revoke(): void;
+  /** Ends the stream of a revoked one that has said that it is over, or whose lease has run out. */
+  closeIfOver(now: number): void;
+  /** What was sent to it means nothing any more: it has to come back for a snapshot that holds `at`. */
+  restart(at: Rev): void;
+  hasUnacked(): boolean;
+  firstUnacked(): Rev | null;
+  /** Whether it has not said that it applied `at`. */
+  owes(at: Rev): boolean;
+  /** Whether it owes `at` and may still decide. */
+  blocks(at: Rev, now: number): boolean;
+  /** When its lease has run out for certain, by the node's stopwatch. */
+  endsAt(): number;
+  hasEnded(now: number): boolean;
+}
+
+export interface GateProcessOptions {
+  /** What the node has applied. */
+  readonly applied: Rev;
+  readonly lease: Lease;
+  readonly length: number;
+  readonly stopwatch: Stopwatch;
+  readonly onChange: () => void;
+}
+
+/** Nothing may be granted to whoever owes this. */
+const NEVER = Number.NEGATIVE_INFINITY;
+
+export function createGateProcess(
+  who: { processId: string; gateId: string; gateName: string; accountId: string },
+  { applied, lease, length, stopwatch, onChange }: GateProcessOptions,
+): GateProcess {
+  let stream: GateStream | null = null;
+  let owed: Owed[] = [{ at: applied, cap: NEVER }];
+  let endsAt = NEVER;
+  let isRevoked = false;
+
+  const hasEnded = (now: number) => now >= endsAt;
+  const owes = (at: Rev) => owed[0] !== undefined && reaches(at, owed[0].at);
+
+  const process: GateProcess = {
+    ...{ id: who.processId, gateId: who.gateId, gateName: who.gateName, accountId: who.accountId },
+    isLate: false,
+    connect: (fresh) => {
+      stream?.close(CLOSE.protocol);
+      stream = fresh;
+    },
+    disconnect: (gone, { returned }) => {
+      if (stream !== gone) return;
+      stream = null;
+      if (returned) endsAt = NEVER;
+    },
+    isAttached: () => stream !== null,
+    close: (code) => stream?.close(code),
+    caughtUp: (at) => {
+      owed = [{ at, cap: NEVER }, ...owed.filter((one) => !reaches(at, one.at))];
+    },
+    owe: (one, text) => {
+      owed.push(one);
+      stream?.send(text);
+    },
+    ack: (at) => {
+      owed = owed.filter((one) => !reaches(at, one.at));
+      if (owed.length === 0) process.isLate = false;
+      // The last thing that a revoked gate says: it has dropped its lease and cut everything.
+      if (isRevoked && owed.length === 0) endsAt = NEVER;
+      onChange();
+    },
+    renew: () => {
+      const now = stopwatch.elapsed();
+      const end = Math.min(now + length, now + lease.remaining(), owed[0]?.cap ?? Number.POSITIVE_INFINITY);
+      const milliseconds = isRevoked || stream === null ? 0 : Math.floor(end - now);
+      if (!(milliseconds > 0)) return 0;
+      endsAt = Math.max(endsAt, now + milliseconds * (1 + MARGIN));
+      return milliseconds;
+    },
+    revoke: () => {
+      isRevoked = true;
+    },
+    closeIfOver: (now) => {
+      if (isRevoked && hasEnded(now)) stream?.close(CLOSE.revoked);
+    },
+    restart: (at) => {
+      owed = [{ at, cap: NEVER }];
+      stream?.close(CLOSE.forked);
+    },
+    hasUnacked: () => owed.length > 0,
+    firstUnacked: () => owed[0]?.at ?? null,
+    owes,
+    blocks: (at, now) => !hasEnded(now) && owes(at),
+    endsAt: () => endsAt,
+    hasEnded,
+  };
+  return process;
+}
