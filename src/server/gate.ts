@@ -1,11 +1,12 @@
 import type { AdmissionOptions } from '../gate/admission.ts';
 import type { Answer } from '../gate/answers.ts';
-import { aheadOf, standingSession } from '../gate/decide.ts';
+import { aheadOf, type Reason, standingSession } from '../gate/decide.ts';
 import type { Question } from '../gate/question.ts';
 import type { AccountState, Destination, GateState } from '../gate/state.ts';
 import type { TokenVerifier } from '../gate/verify.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { SessionToken } from '../protocol/claims.ts';
+import type { SessionState } from '../protocol/state.ts';
 import type { Directory, Team } from '../sign-in/directory.ts';
 import { createEdge } from '../sign-in/edge.ts';
 import type { SignInRefused } from '../sign-in/refused.ts';
@@ -19,7 +20,7 @@ export interface DirectoryOptions extends Pick<AdmissionOptions, 'catchUp' | 'on
 
 /** What sign-in asks of the gate, answered from the gate's memory. */
 export function createDirectory(options: DirectoryOptions): Directory {
-  const { state, verifier, clock } = options;
+  const { state, verifier } = options;
   return {
     application: (accountId, aud) => {
       const applications = state.account(accountId)?.applications.values() ?? [];
@@ -33,12 +34,25 @@ export function createDirectory(options: DirectoryOptions): Directory {
       if (of.type === 'app' && !of.audiences.includes(verified.audience)) return null;
       await catchUpWith(options, account, verified);
       // Asked again: what was known of the account may have been replaced meanwhile.
-      const now = state.account(of.accountId);
-      if (!now) return null;
-      const standing = standingSession(now, verified, clock.now());
-      return 'session' in standing ? standing.session : null;
+      const standing = standingNow(options, of.accountId, verified);
+      if (standing.reason !== 'session_unknown') return standing.session;
+      // Another node may have made it a moment ago. Only who has a signature of ours gets this far.
+      await options.catchUp(of.accountId);
+      return standingNow(options, of.accountId, verified).session;
     },
   };
+}
+
+function standingNow(
+  { state, clock }: DirectoryOptions,
+  accountId: string,
+  token: SessionToken,
+): { session: SessionState | null; reason: Reason | null } {
+  const account = state.account(accountId);
+  const standing = account
+    ? standingSession(account, token, clock.now())
+    : { reason: 'session_unknown' as const };
+  return 'session' in standing ? { ...standing, reason: null } : { ...standing, session: null };
 }
 
 /** A session that another node made a moment ago is read from the feed. If it is not there, a commit is lost. */

@@ -55,8 +55,8 @@ export async function gateLives(reader: Reader, gateId: string): Promise<boolean
 }
 
 /**
- * Publishes the key with which a gate signs assertions; resolves when it is in the key set of the account. A key that
- * the gate has already is noted as seen, and nothing else. Refuses with 401 for a gate that is gone (schedule 18), 400
+ * Publishes the key with which a gate signs assertions; resolves when it is in the key set that this node answers with,
+ * and others follow as fast as their feed. A key that the gate has already is noted as seen, and nothing else. Refuses with 401 for a gate that is gone (schedule 18), 400
  * for a key that cannot be, 409 where every key of the gate is in use. Nothing is ever signed with it here, and
  * nothing that it signs is a credential.
  */
