@@ -38,6 +38,7 @@ export interface Denial {
 
 /** Denied: the request id and no reason. The reason is in the log under that id. */
 export function denied(question: Question | null, { status, requestId, signedIn }: Denial): Answer {
+  if (status === 503) return undecided(question, requestId);
   if (!question?.navigation) return plain(status, `Denied. Request ${requestId}\n`);
   const way = signedIn ? '<a class="act out" href="/cdn-cgi/access/logout">Sign out</a>' : '';
   const body = page(
@@ -47,6 +48,22 @@ ${way}<p class="quiet">Request <code>${requestId}</code></p>`,
   );
   const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
   return { status, headers, body };
+}
+
+/** The gate cannot decide now, whoever asks. */
+function undecided(question: Question | null, requestId: string): Answer {
+  const again = { 'retry-after': '2' };
+  if (!question?.navigation) {
+    const { status, headers, body } = plain(503, `Try again in a moment. Request ${requestId}\n`);
+    return { status, headers: { ...headers, ...again }, body };
+  }
+  const body = page(
+    'One moment',
+    `<p>Whether you may use this application cannot be decided just now. Try again in a moment.</p>
+<p class="quiet">Request <code>${requestId}</code></p>`,
+  );
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
+  return { status: 503, headers: { ...headers, ...again }, body };
 }
 
 /** Unauthenticated, and not a navigation: a redirect would only confuse the caller. */

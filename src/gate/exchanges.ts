@@ -92,16 +92,16 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const frozen = new Set<Open>();
   const keysOf = createKeys();
   let isDeciding = false;
-  let isSuspended = false;
 
-  /** Whether the right under which it was admitted has ended with that of the whole gate. */
-  const isHeld = ({ exchange }: Open) => isSuspended && exchange.admitted.lent === undefined;
+  /** Under the lease that is, and under one that has ended; what has a lease of its own is in neither. */
+  const leased = new Set<Open>();
+  const held = new Set<Open>();
 
   const forget = (open: Open) => {
     open.isOver = true;
     if (open.timer) clearTimeout(open.timer);
     all.delete(open);
-    frozen.delete(open);
+    for (const set of [frozen, leased, held]) set.delete(open);
     for (const key of open.keys) dropFrom(bySubject, key, open);
   };
 
@@ -138,7 +138,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     open.endsAt = end;
     if (!open.isFrozen) return;
     open.isFrozen = false;
-    if (!isHeld(open)) guarded(() => open.exchange.thaw());
+    if (!held.has(open)) guarded(() => open.exchange.thaw());
   };
 
   const holdStill = (open: Open) => {
@@ -153,26 +153,33 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     if (open.isOver || open.isFrozen) return;
     open.isFrozen = true;
     frozen.add(open);
-    if (!isHeld(open) && !holdStill(open)) decide(open, 'policy');
+    if (!held.has(open) && !holdStill(open)) decide(open, 'policy');
   };
 
   const suspend = () => {
-    if (isSuspended) return;
-    isSuspended = true;
-    for (const open of all) if (isHeld(open) && !holdStill(open)) cut(open, 'lease_ended');
+    for (const open of leased) {
+      leased.delete(open);
+      held.add(open);
+      if (!holdStill(open)) cut(open, 'lease_ended');
+    }
   };
 
   const resume = () => {
-    if (!isSuspended || !lease.isLive()) return;
-    const held = [...all].filter(isHeld);
-    isSuspended = false;
-    for (const open of held) if (!open.isOver && !open.isFrozen) guarded(() => open.exchange.thaw());
+    if (!lease.isLive()) return;
+    // A copy: should the lease end in the middle, they are held again.
+    for (const open of [...held]) {
+      if (!held.delete(open)) continue;
+      leased.add(open);
+      if (!open.isFrozen) guarded(() => open.exchange.thaw());
+    }
   };
 
   /** Asked at every chunk: no timer could be as exact (schedule 4). */
-  const isLeased = () => {
-    if (!isSuspended && !lease.isLive()) suspend();
-    return !isSuspended;
+  const isLed = (open: Open) => {
+    const { lent } = open.exchange.admitted;
+    if (lent) return lent.isLive();
+    if (!lease.isLive()) suspend();
+    return leased.has(open);
   };
 
   const decideFrozen = () => {
@@ -192,15 +199,14 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     },
     enter: (exchange) => {
       const { admitted } = exchange;
-      const { endsAt } = admitted;
-      const { lent } = admitted;
+      const { endsAt, lent } = admitted;
       const timer = lent ? setTimeout(() => cut(open, 'lease_ended'), lent.remaining()) : null;
       const open: Open = { exchange, keys: keysOf(admitted), timer, endsAt, isFrozen: false, isOver: false };
       all.add(open);
       for (const key of open.keys) addTo(bySubject, key, open);
-      const isLed = () => (lent ? lent.isLive() : isLeased());
+      if (!lent) leased.add(open);
       return {
-        mayFlow: () => isLed() && !open.isOver && !open.isFrozen && clock.now() < open.endsAt,
+        mayFlow: () => isLed(open) && !open.isOver && !open.isFrozen && clock.now() < open.endsAt,
         leave: () => forget(open),
       };
     },
@@ -222,7 +228,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     suspend,
     resume,
     cutSuspended: () => {
-      for (const open of all) if (isHeld(open)) cut(open, 'lease_ended');
+      for (const open of held) cut(open, 'lease_ended');
     },
     sweep: () => {
       const now = clock.now();

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws';
 import type { Database, Snapshot } from '../database/database.ts';
 import { type Clock, SECOND } from '../kernel/clock.ts';
+import { ApiError } from '../kernel/errors.ts';
 import {
   type AppliedPosition,
   CLOSE,
@@ -37,7 +38,7 @@ export interface AttachmentOptions {
   readonly lives: (snapshot: Snapshot, gate: GateCredential) => Promise<boolean>;
   /** Before a process is registered: its key is published, and this node's own row is there (rows before rights). */
   readonly onAttaching: (gate: GateCredential, attach: AttachMessage) => Promise<void>;
-  readonly onDetached: (processId: string) => void;
+  readonly onDetached: (attached: AttachMessage) => void;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -60,7 +61,8 @@ class Attachment {
   readonly #gate: GateCredential;
   readonly #options: AttachmentOptions;
   #process: GateProcess | null = null;
-  #isAttaching = false;
+  #attached: AttachMessage | null = null;
+  #hasEnded = false;
   /** While the process catches up: what was applied since. */
   #held: string[] | null = [];
   #sent: Rev | null = null;
@@ -112,22 +114,25 @@ class Attachment {
   }
 
   #attach(said: AttachMessage): void {
-    if (this.#isAttaching || said.protocol !== GATE_PROTOCOL) {
+    if (this.#attached || said.protocol !== GATE_PROTOCOL) {
       this.close(CLOSE.protocol);
       return;
     }
-    this.#isAttaching = true;
+    this.#attached = said;
     this.#catchUp(said).catch((error: unknown) => {
       this.#options.onFault(error);
-      this.close(CLOSE.unavailable);
+      this.close(closeCodeOf(error));
     });
   }
 
   async #catchUp(said: AttachMessage): Promise<void> {
-    const { hub, database, onAttaching, nodeId, scheme, length, lives } = this.#options;
+    const { hub, database, onAttaching, onDetached, nodeId, scheme, length, lives } = this.#options;
     const { id: gateId, name: gateName, accountId } = this.#gate;
     await onAttaching(this.#gate, said);
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#hasEnded) {
+      onDetached(said);
+      return;
+    }
     // Registered before anything is read: what is applied from now on is held for it.
     const process = hub.attach({ processId: said.process, gateId, gateName, accountId }, this);
     this.#process = process;
@@ -222,13 +227,19 @@ class Attachment {
 
   #end(code: number): void {
     if (this.#silence) clearTimeout(this.#silence);
-    const process = this.#process;
-    if (!process) return;
-    this.#process = null;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     // A gate that leaves by itself has ended its lease before it says so.
-    this.#options.hub.detach(process, this, { returned: code === LEFT });
-    this.#options.onDetached(process.id);
+    if (this.#process) this.#options.hub.detach(this.#process, this, { returned: code === LEFT });
+    if (this.#attached) this.#options.onDetached(this.#attached);
   }
+}
+
+/** A gate that is refused for good must not come back again and again. */
+function closeCodeOf(error: unknown): number {
+  if (!(error instanceof ApiError)) return CLOSE.unavailable;
+  if (error.status === 401) return CLOSE.revoked;
+  return error.status === 400 ? CLOSE.protocol : CLOSE.unavailable;
 }
 
 const LEFT = 1000;

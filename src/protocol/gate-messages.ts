@@ -169,8 +169,9 @@ function isMatch(value: unknown, pattern: RegExp): boolean {
   return typeof value === 'string' && pattern.test(value);
 }
 
+/** Printable ASCII: it is shown to operators and kept in the database. */
 function isShortText(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= 255;
+  return isMatch(value, /^[ -~]{1,255}$/);
 }
 
 function isCount(value: unknown): value is number {

@@ -43,6 +43,8 @@ export interface Cluster {
   readonly feed: Feed;
   readonly inForce: InForce;
   readonly removals: Removals;
+  /** Calls it whenever the row of this node's lease had to be made anew. */
+  onNewRow(tell: () => void): void;
   /** Whether commits wait for a standby of the database; null on SQLite. */
   isSynchronous(): boolean | null;
   /** Told of a genuine reading beyond everything that is committed. */
@@ -66,6 +68,7 @@ export function openCluster(options: ClusterOptions): Cluster {
   const leases = createLeases(stopwatch);
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message);
   const followers: Follower[] = [];
+  const onNewRow: (() => void)[] = [];
 
   const acks: AckWriter = createAckWriter({
     database: priority,
@@ -120,7 +123,10 @@ export function openCluster(options: ClusterOptions): Cluster {
     ? createNodeLease({
         ...{ ...own, feed, lease },
         checkHistory: () => history.check(() => feed.poll()),
-        onNewRow: () => acks.begin(),
+        onNewRow: () => {
+          acks.begin();
+          for (const tell of onNewRow) tell();
+        },
       })
     : createLockedNodeLease(own);
   const wake = (message: string) => {
@@ -135,6 +141,9 @@ export function openCluster(options: ClusterOptions): Cluster {
   return {
     ...{ lease, nodeLease, hub, inForce, removals, onLost },
     isSynchronous: history.isSynchronous,
+    onNewRow: (tell) => {
+      onNewRow.push(tell);
+    },
     feed: {
       ...feed,
       committed: (batch) => {

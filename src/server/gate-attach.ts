@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import type { GateProcessRow } from '../database/tables.ts';
 import { type Attach, createAttach } from '../gates/attach.ts';
 import { type AttachMessage, type GateCredential, serveAttachment } from '../gates/attachment.ts';
 import type { Intercept } from '../http/listener.ts';
@@ -30,26 +31,31 @@ export function createGateAttach(options: GateAttachOptions): Attach {
   const { database, feed, clock } = control;
   const onFault = (error: unknown) => logger.warn({ err: error }, 'a gate could not be served');
 
-  const onAttaching = async (gate: GateCredential, { process: id, host, version, key }: AttachMessage) => {
+  // By the message itself: a process that comes back before it was missed has said another one.
+  const rows = new Map<AttachMessage, GateProcessRow>();
+
+  const onAttaching = async (gate: GateCredential, said: AttachMessage) => {
+    const { process: id, host, version, key } = said;
     await publishGateKey(control, gate, key);
     await cluster.nodeLease.ensureRow();
-    const row = {
-      id,
-      gate_id: gate.id,
-      account_id: gate.accountId,
-      node_id: nodeId,
-      kid: key.kid,
-      host,
-      version,
-    };
-    await database.write((tx) => noteProcess(tx, { ...row, attached_at: timestamp(clock.now()) }));
+    const of = { gate_id: gate.id, account_id: gate.accountId, node_id: nodeId };
+    const row = { id, ...of, kid: key.kid, host, version, attached_at: timestamp(clock.now()) };
+    await database.write((tx) => noteProcess(tx, row));
+    rows.set(said, row);
     logger.info({ gateId: gate.id, gate: gate.name, processId: id, host }, 'gate attached');
   };
 
-  const onDetached = (id: string) => {
-    logger.info({ processId: id }, 'gate detached');
-    database.write((tx) => dropProcess(tx, { id, node_id: nodeId })).catch(onFault);
+  const onDetached = (said: AttachMessage) => {
+    const row = rows.get(said);
+    rows.delete(said);
+    logger.info({ processId: said.process }, 'gate detached');
+    if (row) database.write((tx) => dropProcess(tx, row)).catch(onFault);
   };
+
+  // With a row that was gone, those of its gates were.
+  cluster.onNewRow(() => {
+    for (const row of rows.values()) database.write((tx) => noteProcess(tx, row)).catch(onFault);
+  });
 
   return createAttach({
     isLive: () => cluster.lease.isLive(),

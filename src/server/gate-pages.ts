@@ -98,7 +98,8 @@ function readEdgeQuestion(
   const { host, path, target, ip, requestId, crossSite, direct } = body;
   const cookies = readSentCookies(body.cookies);
   if (typeof crossSite !== 'boolean' || typeof direct !== 'boolean' || !cookies) return null;
-  if (!isRequestId(requestId) || ![host, path, target, ip].every((one) => typeof one === 'string')) return null;
+  if (!isRequestId(requestId) || ![host, path, target, ip].every((one) => typeof one === 'string'))
+    return null;
   const texts = { host, path, target, ip } as Record<'host' | 'path' | 'target' | 'ip', string>;
   return { question: { ...texts, cookies, crossSite }, requestId, direct };
 }

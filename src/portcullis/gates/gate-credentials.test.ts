@@ -4,7 +4,7 @@ import { newestEntry } from '../../../test/support/access.ts';
 import { attach, createGateByApi, insertNode, madeUpKey } from '../../../test/support/gate-keys.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases } from '../../../test/support/stage.ts';
-import { SECOND } from '../../kernel/clock.ts';
+import { SECOND, timestamp } from '../../kernel/clock.ts';
 import { isSecret, newSecret } from '../../kernel/ids.ts';
 import { dropProcess, findGateBySecret, gateLives, noteProcess, publishGateKey } from './gates.ts';
 
@@ -102,8 +102,11 @@ onBothDatabases('a gate', (stage) => {
     assert.deepEqual(listed[0].processes, [{ ...shown, node: 'node two' }]);
     // The first node finds out late that the process has left it.
     await control().database.write((tx) => dropProcess(tx, { id, node_id: one }));
+    // The second, that the process has left it and come back.
+    const earlier = { id, node_id: two, attached_at: timestamp(0) };
+    await control().database.write((tx) => dropProcess(tx, earlier));
     assert.equal((await show(gate.id)).processes.length, 1);
-    await control().database.write((tx) => dropProcess(tx, { id, node_id: two }));
+    await control().database.write((tx) => dropProcess(tx, { id, node_id: two, attached_at }));
     assert.deepEqual((await show(gate.id)).processes, []);
   });
 

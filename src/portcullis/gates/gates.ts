@@ -25,7 +25,15 @@ import {
   touchAttached,
   touchGateKey,
 } from './key-store.ts';
-import { deleteProcess, findGate, findGateByHash, hasGate, lockGates, saveProcess } from './store.ts';
+import {
+  type Attachment,
+  deleteProcess,
+  findGate,
+  findGateByHash,
+  hasGate,
+  lockGates,
+  saveProcess,
+} from './store.ts';
 
 /** A gate whose credential was believed. */
 export interface GateCredential {
@@ -109,8 +117,11 @@ export async function noteProcess(tx: Tx, row: GateProcessRow): Promise<void> {
   if (!(await saveProcess(tx, row))) throw unknownGate();
 }
 
-/** Forgets that a process is attached to that node; one that has gone on to another stays. */
-export async function dropProcess(tx: Tx, process: Pick<GateProcessRow, 'id' | 'node_id'>): Promise<void> {
+/**
+ * Forgets that a process is attached to that node. One that has gone on to another stays, and with `attached_at` one
+ * that has come back to the same.
+ */
+export async function dropProcess(tx: Tx, process: Attachment): Promise<void> {
   await deleteProcess(tx, process);
 }
 

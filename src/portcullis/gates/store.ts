@@ -120,9 +120,12 @@ export async function saveProcess(tx: Tx, row: GateProcessRow): Promise<boolean>
   return saved === 1n;
 }
 
-export async function deleteProcess(
-  tx: Tx,
-  { id, node_id }: Pick<GateProcessRow, 'id' | 'node_id'>,
-): Promise<void> {
-  await tx.query.deleteFrom('gate_processes').where('id', '=', id).where('node_id', '=', node_id).execute();
+/** A process at a node; with `attached_at`, only as it attached then. */
+export interface Attachment extends Pick<GateProcessRow, 'id' | 'node_id'> {
+  readonly attached_at?: string;
+}
+
+export async function deleteProcess(tx: Tx, { id, node_id, attached_at }: Attachment): Promise<void> {
+  const query = tx.query.deleteFrom('gate_processes').where('id', '=', id).where('node_id', '=', node_id);
+  await (attached_at === undefined ? query : query.where('attached_at', '=', attached_at)).execute();
 }
