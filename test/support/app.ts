@@ -85,6 +85,8 @@ export async function startTestApp(
       '--metrics-listen=off',
       '--log-level=silent',
       '--rate-limit=off',
+      // A machine that is busy with tests must not end the right to decide in the middle of one.
+      ...(flags.some((flag) => flag.startsWith('--lease')) ? [] : ['--lease=30']),
       ...(flags.some((flag) => flag.startsWith('--trusted-proxy')) ? [] : ['--trusted-proxy=127.0.0.0/8']),
       ...flags,
     ],
