@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../src/config.ts';
+import { gateSettings } from '../src/gate-settings.ts';
 import type { Route } from '../src/http/route.ts';
 import { API_PREFIX, prefixesOf } from '../src/http/server.ts';
 import { catalogue, type ErrorName } from '../src/kernel/errors.ts';
@@ -57,16 +58,32 @@ name the file, and one newline at its end is dropped. Giving a secret both ways 
 Every setting is checked before anything starts. Each problem is named, unknown settings and unknown
 \`PORTCULLIS_…\` variables included, and the exit code is 2. The same code ends a start that cannot succeed:
 a port that is taken, a database that another server holds, a master key that is missing.
+
+Two commands have settings: \`portcullis serve\`, with the commands beside it, and [\`portcullis gate\`](#settings-of-a-gate).
+What one of them does not know it refuses.
+
+## Settings of the server
 ${settings.map(describeSetting).join('')}
+## Settings of a gate
+
+A gate that runs by itself ([gates.md](gates.md)).
+
+| Setting | Default | What it is |
+|---|---|---|
+${gateSettings.map(describeGateSetting).join('\n')}
+
 ## Commands
 
 | Command | What it does |
 |---|---|
 | \`portcullis serve\` | Runs the control plane and the gate until SIGTERM or SIGINT; requests under way have ten seconds to finish. |
+| \`portcullis gate\` | Runs a gate alone, without a database, that follows a control plane: [gates.md](gates.md). Exits with 1 when its credential is gone. |
 | \`portcullis credentials reset\` | New key and account token for the first Super Administrator, in \`credentials.json\` of the data folder; the old ones end. |
 | \`portcullis credentials issue --email E\` | A new Global API Key for a member, in \`credentials-E.json\` of the data folder; an earlier key of theirs ends. |
+| \`portcullis restored\` | Says that the database was restored from an earlier state: all sessions end, nobody signs in and no service token is accepted until \`portcullis restored --approve\` ([cluster.md](cluster.md#after-a-restore)). |
+| \`portcullis probe\` | Finds out from outside whether a removal ends access, once or all the time; [probe.md](probe.md) has its options. |
 
-All of them take the settings above. The two commands for credentials may run while the server runs.
+All of them but the gate and the probe take the settings of the server. The two commands for credentials may run while the server runs.
 `;
 }
 
@@ -77,12 +94,21 @@ function describeSetting({ name, value, usual, describe, many, secret }: Setting
     ...(secret ? [`Or from a file: \`--${name}-file\`, \`${variable}_FILE\`.`] : []),
   ];
   return `
-## \`--${name}${value ? ` <${value}>` : ''}\`
+### \`--${name}${value ? ` <${value}>` : ''}\`
 
 \`${variable}\` · default: ${usual}
 
 ${[describe, ...notes].join(' ')}
 `;
+}
+
+/** What has the same name for the server means the same here, and is explained there. */
+function describeGateSetting({ name, value, usual, describe, many, secret }: Setting): string {
+  const notes = [
+    ...(many ? ['May be given several times.'] : []),
+    ...(secret ? [`Or \`--${name}-file\`.`] : []),
+  ];
+  return `| \`--${name}${value ? ` <${value}>` : ''}\` | ${usual} | ${[describe, ...notes].join(' ')} |`;
 }
 
 /** When each refusal is given and what to do about it. A new one does not compile until it is explained. */

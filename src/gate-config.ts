@@ -1,6 +1,7 @@
 import { environment } from './config.ts';
 import { type GateSettingName, gateSettings } from './gate-settings.ts';
 import type { Cidr } from './kernel/address.ts';
+import { isSecret } from './kernel/ids.ts';
 import {
   isLoopback,
   type KeyPairFiles,
@@ -95,11 +96,11 @@ function isSafe(origin: string): boolean {
   return protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''));
 }
 
-/** What can be sent as a Bearer credential; whether it is a good one, the control plane knows. */
+/** Whether it is one that lives, the control plane knows. */
 function readToken(given: Given, problems: string[]): string {
   const entry = given.get('token');
   const token = entry?.value ?? '';
   if (!entry) problems.push('--token: give the credential of this gate, or its file by --token-file');
-  else if (!/^[\w.~+/=-]{20,256}$/.test(token)) problems.push(`${entry.from}: is not a credential of a gate`);
+  else if (!isSecret(token, ['pcg'])) problems.push(`${entry.from}: is not the credential of a gate`);
   return token;
 }

@@ -1,37 +1,42 @@
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { type App, createLogger, startApp } from './app.ts';
-import { issueCommand, resetCommand } from './cli/credentials.ts';
 import { withProbeFlags } from './cli/probe-flags.ts';
 import { readProbe } from './cli/probe-options.ts';
-import { approveCommand, restoredCommand } from './cli/restored.ts';
 import { type Config, readConfig } from './config.ts';
+import { readGateConfig } from './gate-config.ts';
+import { gateSettings } from './gate-settings.ts';
 import { ApiError } from './kernel/errors.ts';
-import { forwardAuthLines } from './server/forward-auth-lines.ts';
 import { StartError } from './server/start-error.ts';
-import { settings } from './settings.ts';
+import { readVersion } from './server/version.ts';
+import { type Setting, settings } from './settings.ts';
 
 const UNUSABLE = 2;
 
-/** argv to command. */
+/** argv to command. Each loads what it needs and no more: a gate has no use for a database, nor a client for either. */
 async function main(): Promise<void> {
   const program = new Command('portcullis')
     .description('A self-hosted access control plane that speaks the Cloudflare v4 API.')
-    .version(version())
+    .version(readVersion())
     .exitOverride(({ exitCode }) => finish(exitCode === 0 ? 0 : UNUSABLE));
   withSettings(program.command('serve'), 'Run the control plane and the gate.').action(
-    (_options, command: Command) => run(command.args, serve),
+    (_options, command: Command) =>
+      run(command.args, async (config) => (await import('./cli/serve.ts')).serveCommand(config)),
   );
+  withSettings(
+    program.command('gate'),
+    'Run a gate alone, without a database, that follows a control plane.',
+    gateSettings,
+  ).action((_options, command: Command) => gate(command.args));
   const credentials = program.command('credentials').description('Credentials for the API.');
   withSettings(
     credentials.command('reset'),
     'New credentials for the first Super Administrator and a new account token; the old ones end.',
-  ).action((_options, command: Command) => run(command.args, resetCommand));
+  ).action((_options, command: Command) =>
+    run(command.args, async (config) => (await import('./cli/credentials.ts')).resetCommand(config)),
+  );
   withSettings(credentials.command('issue'), 'A new Global API Key for a member; an earlier one ends.')
     .requiredOption('--email <e-mail>', 'the member')
     .action(({ email }: { email: string }, command: Command) =>
-      run(command.args, (config) => issueCommand(config, email)),
+      run(command.args, async (config) => (await import('./cli/credentials.ts')).issueCommand(config, email)),
     );
   withSettings(
     program.command('restored'),
@@ -39,7 +44,10 @@ async function main(): Promise<void> {
   )
     .option('--approve', 'an administrator has read what is different: people may sign in again')
     .action(({ approve }: { approve?: true }, command: Command) =>
-      run(command.args, approve ? approveCommand : restoredCommand),
+      run(command.args, async (config) => {
+        const { approveCommand, restoredCommand } = await import('./cli/restored.ts');
+        return await (approve ? approveCommand : restoredCommand)(config);
+      }),
     );
   withProbeFlags(program.command('probe'))
     .description('Finds out from outside whether a removal ends access, at once and at every gate.')
@@ -51,8 +59,8 @@ async function main(): Promise<void> {
  * Lists the settings in the help without declaring them: what commander does not know it passes on, and
  * config.ts reads it all, so that every problem is named at once.
  */
-function withSettings(command: Command, description: string): Command {
-  const lines = settings.map(({ name, value, describe, usual }) => {
+function withSettings(command: Command, description: string, own: readonly Setting[] = settings): Command {
+  const lines = own.map(({ name, value, describe, usual }) => {
     const flag = `--${name}${value ? ` <${value}>` : ''}`;
     return `  ${flag}\n      ${describe} Default: ${usual}.`;
   });
@@ -73,6 +81,12 @@ async function run(args: readonly string[], work: (config: Config) => Promise<nu
   await end(() => work(reading.config));
 }
 
+async function gate(args: readonly string[]): Promise<void> {
+  const reading = readGateConfig(args);
+  if (!reading.ok) return finish(UNUSABLE, reading.problems.join('\n'));
+  await end(async () => (await import('./cli/gate.ts')).gateCommand(reading.config));
+}
+
 /** Runs a command to its end; why one cannot start is told as it is. */
 async function end(command: () => Promise<number>): Promise<void> {
   try {
@@ -87,7 +101,6 @@ async function probe(asked: ReturnType<typeof readProbe>): Promise<void> {
   if (!asked.ok) return finish(UNUSABLE, asked.problems.join('\n'));
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop.abort());
-  // It is a client, and needs other modules than a server.
   const { probeCommand } = await import('./cli/probe.ts');
   await end(() => probeCommand(asked, stop.signal));
 }
@@ -96,41 +109,6 @@ async function probe(asked: ReturnType<typeof readProbe>): Promise<void> {
 function finish(code: number, message?: string): never {
   if (message) process.stderr.write(`${message}\n`);
   process.exit(code);
-}
-
-async function serve(config: Config): Promise<number> {
-  const logger = createLogger(config);
-  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-  const app = await startApp(config, { logger });
-  // Without a certificate the signal ends the process, as it always does.
-  if (config.tls) process.on('SIGHUP', () => void app.reloadCertificate());
-  greet(config, app);
-  await stopped;
-  logger.info('draining');
-  await app.close();
-  logger.info('stopped');
-  return 0;
-}
-
-/** Where everything is. Never a secret. */
-function greet(config: Config, app: App): void {
-  const scheme = config.scheme;
-  const lines = [
-    `Portcullis ${version()} is ready.`,
-    `  API           ${config.publicUrl}/client/v4`,
-    `  sign-in       ${scheme}://${app.teamDomain}`,
-    `  keys          ${scheme}://${app.teamDomain}/cdn-cgi/access/certs`,
-    `  metrics       ${config.metricsListen ? `http://${config.metricsListen.host}:${config.metricsListen.port}/metrics` : 'off'}`,
-    ...forwardAuthLines(config),
-    `  database      ${config.databaseUrl ? 'PostgreSQL' : `SQLite in ${config.data}`}`,
-    `  credentials   ${app.credentialsFile}${app.isFirstStart ? ' (just made)' : ''}`,
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function version(): string {
-  const file = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 await main();

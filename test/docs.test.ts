@@ -4,6 +4,8 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { generateDocuments, readText } from '../scripts/write-docs.ts';
+import { probeFlags } from '../src/cli/probe-flags.ts';
+import { gateSettings } from '../src/gate-settings.ts';
 import { ignored } from '../src/http/envelope.ts';
 import { catalogue } from '../src/kernel/errors.ts';
 import { type Setting, settings } from '../src/settings.ts';
@@ -72,7 +74,7 @@ describe('what a document names exists', () => {
 test('every setting and every error code is in its document', () => {
   const flags = flagsOf(readText('docs/configuration.md'));
   assert.deepEqual(
-    settings.filter(({ name }) => !flags.includes(`--${name}`)),
+    [...settings, ...gateSettings].filter(({ name }) => !flags.includes(`--${name}`)),
     [],
   );
   const codes = matchesOf(readText('docs/errors.md'), /(?<=`)\d{4,5}(?=`)/g);
@@ -125,9 +127,12 @@ const IGNORED = String(ignored('').code);
 const CODES = new Set([IGNORED, ...Object.values(catalogue).map(({ code }) => String(code))]);
 
 /** Flags of our commands; those of other programs that the documents show are named one by one. */
-const OURS = settings.flatMap(({ name, secret }: Setting) => (secret ? [name, `${name}-file`] : [name]));
-const OTHERS = ['--config', '--email', '--keep', '--test', '--adapter', '--quick', '--json'];
-const FLAGS = new Set([...OURS.map((name) => `--${name}`), ...OTHERS]);
+const OURS = [...settings, ...gateSettings].flatMap(({ name, secret }: Setting) =>
+  secret ? [name, `${name}-file`] : [name],
+);
+const OTHERS = ['--approve', '--config', '--email', '--keep', '--test', '--adapter', '--quick', '--json'];
+const PROBE = probeFlags.map(({ name }) => name);
+const FLAGS = new Set([...[...OURS, ...PROBE].map((name) => `--${name}`), ...OTHERS]);
 const VARIABLES = new Set(
   ['config', ...OURS].map((name) => `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`),
 );

@@ -42,7 +42,7 @@ export const probeFlags: readonly ProbeFlag[] = [
     name: 'host',
     value: 'name',
     usual: 'probe. and the first zone of the account',
-    describe: 'Host name of the probed application, within a zone of the account.',
+    describe: 'Host name of the probed application; no other application may have it.',
   },
   {
     name: 'ca-file',

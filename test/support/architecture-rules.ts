@@ -39,8 +39,23 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   audit: ['kernel', 'database', 'protocol'],
   removal: ['kernel', 'database', 'protocol', 'audit'],
   gate: ['kernel', 'policy', 'protocol'],
+  // The side of a node to which remote gates attach.
+  gates: ['kernel', 'database', 'protocol', 'removal', 'gate'],
   // What the process is made of besides slices: files, ports, metrics, and the gate wired to sign-in.
-  server: ['config.ts', 'kernel', 'database', 'protocol', 'removal', 'http', 'gate', ...SLICES],
+  server: [
+    'config.ts',
+    'setting-values.ts',
+    'kernel',
+    'database',
+    'protocol',
+    'removal',
+    'http',
+    'gate',
+    'gates',
+    ...SLICES,
+  ],
+  // A gate by itself: it follows a control plane, and knows neither database nor web framework (test/follower).
+  follower: ['gate-config.ts', 'kernel', 'protocol', 'http', 'gate', 'server'],
   // A client from outside: it shares listening with the server, and nothing of how access is decided.
   probe: ['kernel', 'server'],
 };
@@ -70,16 +85,40 @@ export const KINDS: Readonly<Record<Kind, KindRule>> = {
 /** The files directly in src, and what of ours each may import. */
 export const ROOT_FILES: Readonly<Record<string, readonly string[]>> = {
   'settings.ts': ['kernel'],
-  'config.ts': ['kernel', 'settings.ts'],
+  'settings-reader.ts': ['settings.ts'],
+  'setting-values.ts': ['kernel', 'settings-reader.ts'],
+  'config.ts': ['kernel', 'settings.ts', 'settings-reader.ts', 'setting-values.ts'],
+  'gate-settings.ts': ['settings.ts'],
+  'gate-config.ts': ['kernel', 'config.ts', 'gate-settings.ts', 'settings-reader.ts', 'setting-values.ts'],
+  'gate-app.ts': ['gate-config.ts', 'kernel', 'protocol', 'gate', 'follower', 'server'],
   'routes.ts': ['config.ts', 'kernel', 'http', 'removal', 'server', ...SLICES],
   'web.ts': ['config.ts', 'routes.ts', ...Object.keys(FOLDERS), ...SLICES],
   'app.ts': ['config.ts', 'settings.ts', 'web.ts', ...Object.keys(FOLDERS), ...SLICES],
-  'main.ts': ['settings.ts', 'config.ts', 'app.ts', 'kernel', 'server', 'cli'],
+  'main.ts': [
+    'app.ts',
+    'settings.ts',
+    'config.ts',
+    'gate-settings.ts',
+    'gate-config.ts',
+    'kernel',
+    'server',
+    'cli',
+  ],
 };
 
 /** Files directly in src that a slice may import. */
 export const ROOT_FILES_FOR: Readonly<Record<string, readonly string[]>> = {
-  cli: ['config.ts', 'settings.ts', 'app.ts', 'server', 'probe'],
+  cli: [
+    'config.ts',
+    'settings.ts',
+    'setting-values.ts',
+    'app.ts',
+    'gate-config.ts',
+    'gate-app.ts',
+    'follower',
+    'server',
+    'probe',
+  ],
 };
 
 /** Something that only some files may touch: as code, or as names of a module. */
