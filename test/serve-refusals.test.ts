@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { sql } from 'kysely';
+import { Client } from 'pg';
 import { freePort } from './support/free-port.ts';
 import { databases, type TestDatabase } from './support/postgres.ts';
-import { place, runToEnd, serve } from './support/program.ts';
+import { place, runProgram, runToEnd, serve } from './support/program.ts';
 import { readRows } from './support/rows.ts';
 import { openStorage } from './support/storage.ts';
 
@@ -38,17 +39,11 @@ const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&'
 
 for (const { name, create } of databases) {
   describe(`serve refuses (${name})`, () => {
-    test('a database that another server holds, and names that server', async () => {
+    test('a database that another server has to itself, and names that server', async () => {
       await using database = await create();
-      await using elsewhere = await create();
-      await using server = await serve(database);
-      const holder = new RegExp(
-        `in use by portcullis on 127\\.0\\.0\\.1:${server.port}, pid ${server.child.pid}\n$`,
-      );
-      await assertRefused(database, holder);
-      // With PostgreSQL it is the database that counts, wherever the rest of the data lies.
-      if (database.url !== null) await assertRefused({ ...database, folder: elsewhere.folder }, holder);
-      assert.equal((await fetch(`${server.origin}/readyz`)).status, 200);
+      await using holder = await holdAlone(database);
+      await assertRefused(database, holder.words);
+      assert.equal(await holder.isUndisturbed(), true);
     });
 
     test('a master key that is missing, another, open to others, or none', async () => {
@@ -85,7 +80,7 @@ for (const { name, create } of databases) {
       const words = /^--team-domain second\.localhost:8787: the database says first\.localhost:8787/;
       await assertRefused(database, words, ['--team-domain=second.localhost:8787']);
       assert.deepEqual(await readRows(database), rows);
-      const future = `insert into schema_migrations values (99, 'future', 'x', '2030-01-01T00:00:00.000Z')`;
+      const future = `insert into schema_migrations values (99, 'future', 'x', '2030-01-01T00:00:00.000Z', 99)`;
       await change(database, future);
       await assertRefused(
         database,
@@ -103,6 +98,75 @@ for (const { name, create } of databases) {
       );
     });
   });
+}
+
+/** A server on SQLite, or what one of version 0.1 did on PostgreSQL. */
+async function holdAlone(database: TestDatabase) {
+  if (database.url === null) {
+    const server = await serve(database);
+    const { port, child } = server;
+    return {
+      words: new RegExp(`in use by portcullis on 127\\.0\\.0\\.1:${port}, pid ${child.pid}\n$`),
+      isUndisturbed: async () => (await fetch(`${server.origin}/readyz`)).ok,
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  }
+  const name = 'portcullis 0.1, pid 1';
+  const client = new Client({ connectionString: database.url, application_name: name });
+  await client.connect();
+  await client.query('select pg_advisory_lock(7012612)');
+  return {
+    words: /in use by portcullis 0\.1, pid 1\n$/,
+    isUndisturbed: async () => Object.keys(await readRows(database)).length === 0,
+    [Symbol.asyncDispose]: () => client.end(),
+  };
+}
+
+const postgres = databases.find(({ name }) => name === 'postgres')?.create ?? assert.fail();
+
+describe('two nodes on one PostgreSQL database', () => {
+  test('that start at once on an empty one make one account, and the other cannot use its own master key', async () => {
+    await using database = await postgres();
+    await using elsewhere = await postgres();
+    await using here = await startUntilSettled(database);
+    await using there = await startUntilSettled({ ...database, folder: elsewhere.folder });
+    const [winner, loser] = (await here.code) === null ? [here, there] : [there, here];
+    assert.deepEqual([await winner.code, await loser.code], [null, 2]);
+    // Whether it came to make a key of its own depends on who was how fast.
+    assert.match(loser.program.stderr(), /^the master key .*master\.key is (missing|not the one)[^\n]*\n$/);
+    assert.equal((await readRows(database)).accounts?.length, 1);
+    assert.equal(existsSync(path.join(loser.folder, 'credentials.json')), false);
+  });
+
+  test('whichever comes second: without the master key it is told so, with it both run', async () => {
+    await using database = await postgres();
+    await using elsewhere = await postgres();
+    await using first = await serve(database);
+    const other = { ...database, folder: elsewhere.folder };
+    await assertRefused(other, /master key .*master\.key is missing/);
+    await copyFile(path.join(database.folder, 'master.key'), path.join(other.folder, 'master.key'));
+    await using second = await serve(other);
+    for (const { origin } of [first, second]) assert.equal((await fetch(`${origin}/readyz`)).status, 200);
+  });
+
+  test('that share a folder and start at once have one master key, and one account', async () => {
+    await using database = await postgres();
+    await using one = await startUntilSettled(database);
+    await using other = await startUntilSettled(database);
+    assert.deepEqual([await one.code, await other.code], [null, null], other.program.stderr());
+    assert.equal((await readRows(database)).accounts?.length, 1);
+  });
+});
+
+/** Starts it; `code` is null once it is ready, or its exit code. */
+async function startUntilSettled(database: Pick<TestDatabase, 'url' | 'folder'>) {
+  const listen = `--listen=127.0.0.1:${await freePort()}`;
+  const program = runProgram(['serve', listen, ...place(database), '--metrics-listen=off']);
+  const code = program.says('is ready.').then(
+    () => null,
+    () => program.ended,
+  );
+  return { program, code, folder: database.folder, [Symbol.asyncDispose]: program[Symbol.asyncDispose] };
 }
 
 /** Changes the database behind the program's back. */

@@ -10,7 +10,7 @@ import type { Config } from '../config.ts';
 import type { Database, Tx } from '../database/database.ts';
 import { operator } from '../kernel/actor.ts';
 import { systemClock, timestamp } from '../kernel/clock.ts';
-import { type Change, commitAct, aloneControl } from '../removal/act.ts';
+import { aloneControl, type Change, commitAct } from '../removal/act.ts';
 import { credentialsFile } from '../server/first-start.ts';
 import { writePrivately } from '../server/private-file.ts';
 import { StartError } from '../server/start-error.ts';

@@ -1,53 +1,35 @@
 import { firstAccount } from '../accounts/bootstrap/bootstrap.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
-import { operator } from '../kernel/actor.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { aloneControl, commitAct } from '../removal/act.ts';
-import {
-  beginEpoch,
-  closedSince,
-  listStandings,
-  openAfterRestore,
-  waitOutLeases,
-} from '../removal/epochs.ts';
+import { beginEpoch, listStandings, waitOutLeases } from '../removal/epochs.ts';
 import { StartError } from '../server/start-error.ts';
 import { databaseExists, openDatabase } from '../server/storage.ts';
 
 /**
  * `portcullis restored`: an earlier state of the database is in its place. Begins an epoch in every account, so that
- * everything minted so far is refused, and closes it to sign-in (removal-protocol, schedule 21).
+ * everything minted so far is refused, and closes it to sign-in and service tokens (removal-protocol, schedule 21).
  */
 export async function restoredCommand(config: Config): Promise<number> {
   return await withDatabase(config, async (database) => {
     await waitOutLeases(database.reader);
     await beginEpoch({ database, clock: systemClock }, { cause: 'operator' });
-    await tell(database, 'Everybody is signed out, and nobody can sign in. Each account is as it was:');
+    await tell(
+      database,
+      'Everybody is signed out, nobody can sign in, and no service token is accepted. Each account is as it was:',
+    );
     say('Compare members, users, groups, policies and tokens with what was changed since, remove what was');
     say('removed since, and then open it: portcullis restored --approve');
   });
 }
 
-/** `portcullis restored --approve`: an administrator has read what is different; opens it to sign-in. */
+/** `portcullis restored --approve`: an administrator has read what is different; opens it again. */
 export async function approveCommand(config: Config): Promise<number> {
   return await withDatabase(config, async (database) => {
-    if ((await closedSince(database.reader)) === null)
-      throw new StartError('the database is open to sign-in');
-    await approve(database);
+    const begun = await beginEpoch({ database, clock: systemClock }, { cause: 'approval' });
+    if (!begun) throw new StartError('the database is open to sign-in');
     await tell(database, 'People can sign in again. Each account is as it was:');
   });
-}
-
-async function approve(database: Database): Promise<void> {
-  const first = await firstAccount(database.reader);
-  if (!first) throw noAccount();
-  const accountIds = (await listStandings(database.reader)).map(({ id }) => id);
-  const act = { accountId: first.id, actor: operator, authorize: async () => {} };
-  await commitAct(aloneControl({ database, clock: systemClock }), act, async (tx) => ({
-    result: await openAfterRestore(tx),
-    audit: { action: 'database.approve', resource: { type: 'account', id: first.id } },
-    alsoAccountIds: accountIds,
-  }));
 }
 
 /** Where each account stands, and when something in it was changed last. */

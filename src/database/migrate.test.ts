@@ -6,23 +6,25 @@ import { describe, test } from 'node:test';
 import { Client } from 'pg';
 import { databases, type TestDatabase } from '../../test/support/postgres.ts';
 import { readRows } from '../../test/support/rows.ts';
-import { NOW, openMigrated, openStorage } from '../../test/support/storage.ts';
+import { NOW, openMigrated, openStorage, run } from '../../test/support/storage.ts';
 import { migrate, migrations, SchemaError } from './migrate.ts';
 import type { Migration } from './migration.ts';
 
 const LATER = '2027-01-01T00:00:00.000Z';
 
-const second: Migration = {
-  id: 2,
-  name: 'second',
+const next: Migration = {
+  id: 3,
+  name: 'next',
+  runsWith: 3,
   statements: [
     'create table things (id text primary key, size integer not null)',
     'alter table accounts add column motto text',
   ],
 };
 const broken: Migration = {
-  id: 3,
+  id: 4,
   name: 'broken',
+  runsWith: 4,
   statements: ['create table half (id text primary key)', 'create table half (id text primary key)'],
 };
 
@@ -67,7 +69,7 @@ for (const { name, create } of databases) {
     test('is the same whether made at once or step by step', async () => {
       await using fresh = await create();
       await using upgraded = await create();
-      const history = [...migrations, second];
+      const history = [...migrations, next];
       {
         await using database = openStorage(fresh);
         await migrate(database, { now: NOW, history });
@@ -100,14 +102,65 @@ for (const { name, create } of databases) {
     test('of a newer program is refused, and left as it is', async () => {
       await using place = await create();
       await using database = openStorage(place);
-      await migrate(database, { now: NOW, history: [...migrations, second] });
+      await migrate(database, { now: NOW, history: [...migrations, next] });
       const rows = await readRows(place);
       await assert.rejects(migrate(database, { now: LATER }), (error) => {
         assert.ok(error instanceof SchemaError);
-        assert.match(error.message, /migration 2 \(second\), which is newer than this program/);
+        assert.match(error.message, /migration 3 \(next\), which is newer than this program/);
         return true;
       });
       assert.deepEqual(await readRows(place), rows);
+    });
+
+    test('of a newer program is used as it is, if that program said that this one still runs on it', async () => {
+      await using place = await create();
+      await using database = openStorage(place);
+      const rolling = { ...next, runsWith: 2 };
+      const later = { ...broken, statements: ['create table whole (id text primary key)'], runsWith: 3 };
+      await migrate(database, { now: NOW, history: [...migrations, rolling] });
+      const rows = await readRows(place);
+      await migrate(database, { now: LATER });
+      assert.deepEqual(await readRows(place), rows, 'nothing is done to it');
+      // One that knows less than all that came since allow is refused, whatever the last of them says.
+      await migrate(database, { now: LATER, history: [...migrations, rolling, later] });
+      await assert.rejects(migrate(database, { now: LATER }), /migration 4 \(broken\), which is newer/);
+      await migrate(database, { now: LATER, history: [...migrations, rolling] });
+    });
+
+    test('made by version 0.1, whose history says nothing of older programs, is brought to this version', async () => {
+      await using place = await create();
+      await using database = openStorage(place);
+      const [first] = migrations;
+      assert.ok(first);
+      await migrate(database, { now: NOW, history: [first] });
+      await database.write((tx) => run(tx.query, 'alter table schema_migrations drop column runs_with'));
+      await migrate(database, { now: LATER });
+      await using fresh = await create();
+      await using other = await openMigrated(fresh);
+      assert.deepEqual(await describeSchema(place), await describeSchema(fresh));
+      const { rows } = await run(
+        other.reader.query,
+        'select id, runs_with from schema_migrations order by id',
+      );
+      assert.deepEqual(
+        rows.map((row) => ({ ...(row as object) })),
+        [
+          { id: 1, runs_with: 1 },
+          { id: 2, runs_with: 2 },
+        ],
+      );
+      // The program of version 0.1 knows the first migration alone, and no leases.
+      await assert.rejects(migrate(database, { now: LATER, history: [first] }), /migration 2 \(cluster\)/);
+    });
+
+    test('of a newer program whose word is none is refused', async () => {
+      await using place = await create();
+      await using database = await openMigrated(place);
+      await database.write((tx) =>
+        run(tx.query, 'update schema_migrations set runs_with = null where id = 2'),
+      );
+      const history = migrations.slice(0, 1);
+      await assert.rejects(migrate(database, { now: LATER, history }), SchemaError);
     });
 
     test('of another history is refused, and left as it is', async () => {
@@ -121,7 +174,7 @@ for (const { name, create } of databases) {
         [altered],
         [{ ...first, id: 7 }],
         [{ ...first, name: 'other' }],
-        [altered, second],
+        [altered, next],
       ]) {
         await assert.rejects(migrate(database, { now: LATER, history }), (error) => {
           assert.ok(error instanceof SchemaError);
@@ -139,7 +192,7 @@ for (const { name, create } of databases) {
       await using place = await create();
       await using database = await openMigrated(place);
       const rows = await readRows(place);
-      const history = [...migrations, second, broken];
+      const history = [...migrations, next, broken];
       await assert.rejects(migrate(database, { now: LATER, history }), /half/);
       assert.deepEqual(await readRows(place), rows);
       assert.equal(JSON.stringify(await describeSchema(place)).includes('motto'), false);

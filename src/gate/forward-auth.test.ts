@@ -9,6 +9,7 @@ import type { JsonObject } from '../kernel/json.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import { createCookieReader } from '../protocol/cookies.ts';
 import type { FeedItem, Subject } from '../protocol/feed.ts';
+import type { Rev } from '../protocol/rev.ts';
 import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import type { ApplicationState } from '../protocol/state.ts';
 import type { Decision } from './decision.ts';
@@ -131,6 +132,29 @@ test('a request whose reading is ahead waits until the gate has caught up, and i
     });
   const { status, decisions } = await ask({ state, verify: async () => ahead, catchUp });
   assert.deepEqual([status, decisions[0]?.reason], [401, 'session_unknown']);
+});
+
+test('a reading that stays ahead of all that is committed is told of as a lost commit, and refused', async () => {
+  const told: unknown[] = [];
+  const onAhead = (accountId: string, rev: Rev) => void told.push([accountId, rev]);
+  const calls = { catchUp: 0 };
+  const catchUp = async () => {
+    calls.catchUp += 1;
+    assert.deepEqual(told, [], 'not before everything was read');
+  };
+  for (const rev of [
+    { epoch: 1, position: 9 },
+    { epoch: 2, position: 1 },
+  ]) {
+    const ahead: SessionToken = { ...token, applicationRev: rev };
+    const { status, decisions } = await ask({ verify: async () => ahead, catchUp, onAhead });
+    assert.deepEqual([status, decisions[0]?.reason], [401, 'revoked']);
+    assert.deepEqual(told.splice(0), [['acme', rev]]);
+  }
+  assert.equal(calls.catchUp, 2);
+  const old: SessionToken = { ...token, applicationRev: { epoch: 0, position: 9 } };
+  await ask({ verify: async () => old, catchUp, onAhead });
+  assert.deepEqual([told, calls.catchUp], [[], 2], 'an epoch of which nothing counts proves nothing');
 });
 
 test('with everything in order the same request is admitted', async () => {

@@ -71,10 +71,15 @@ export function createGateProcess(
 ): GateProcess {
   let stream: GateStream | null = null;
   let owed: Owed[] = [{ at: applied, cap: NEVER }];
+  /** How far the process said on this stream that it is. */
+  let acked: Rev | null = null;
   let endsAt = NEVER;
   let isRevoked = false;
 
   const hasEnded = (now: number) => now >= endsAt;
+  const settle = (at: Rev) => {
+    owed = owed.filter((one) => !reaches(at, one.at));
+  };
   const owes = (at: Rev) => owed[0] !== undefined && reaches(at, owed[0].at);
 
   const process: GateProcess = {
@@ -83,6 +88,7 @@ export function createGateProcess(
     connect: (fresh) => {
       stream?.close(CLOSE.protocol);
       stream = fresh;
+      acked = null;
     },
     disconnect: (gone, { returned }) => {
       if (stream !== gone) return;
@@ -93,13 +99,16 @@ export function createGateProcess(
     close: (code) => stream?.close(code),
     caughtUp: (at) => {
       owed = [{ at, cap: NEVER }, ...owed.filter((one) => !reaches(at, one.at))];
+      // It may have said so already: a process can be faster than the snapshot that it was sent takes to end here.
+      if (acked) settle(acked);
     },
     owe: (one, text) => {
       owed.push(one);
       stream?.send(text);
     },
     ack: (at) => {
-      owed = owed.filter((one) => !reaches(at, one.at));
+      if (!acked || reaches(at, acked)) acked = at;
+      settle(at);
       if (owed.length === 0) process.isLate = false;
       // The last thing that a revoked gate says: it has dropped its lease and cut everything.
       if (isRevoked && owed.length === 0) endsAt = NEVER;
@@ -121,6 +130,7 @@ export function createGateProcess(
     },
     restart: (at) => {
       owed = [{ at, cap: NEVER }];
+      acked = null;
       stream?.close(CLOSE.forked);
     },
     hasUnacked: () => owed.length > 0,

@@ -32,6 +32,8 @@ export interface NewHistory {
 export type NewEpoch =
   | NewHistory
   | { readonly cause: 'operator' }
+  /** An administrator has read what is different after a restore: what there is now counts, and people sign in. */
+  | { readonly cause: 'approval' }
   | { readonly cause: 'lost_commit'; readonly accountId: string; readonly rev: Rev };
 
 /** What the server of the database is to whoever wants to decide by its word. */
@@ -86,7 +88,7 @@ export interface BegunEpoch {
 /**
  * Begins a new epoch in every account, in one transaction with its audit entries; call when the longest lease has
  * passed. Readings of the former epoch count up to its end if nothing was lost, or else not at all, and then nobody
- * signs in until an administrator approves (schedules 10 and 21). Null if it turned out not to be needed any more:
+ * signs in, and no service token is known, until an administrator approves (schedules 10 and 21). Null if it turned out not to be needed any more:
  * several nodes notice at once, and all but one find it done. The caller logs it and polls the feed.
  */
 export async function beginEpoch(
@@ -100,6 +102,7 @@ export async function beginEpoch(
     if (keepFormer === null) return null;
     const now = timestamp(clock.now());
     await updateFacts(tx, facts);
+    if (epoch.cause === 'approval') await setRestoredAt(tx, null);
     if (!keepFormer && known.restored_at === null) await setRestoredAt(tx, now);
     const begun: BegunEpoch[] = [];
     const above = epoch.cause === 'lost_commit' ? epoch.rev.epoch : 0;
@@ -118,6 +121,7 @@ async function judge(
 ): Promise<boolean | null> {
   if (facts.isReplica) throw new Error('an epoch cannot begin on a standby');
   if (epoch.cause === 'operator') return false;
+  if (epoch.cause === 'approval') return known.restored_at === null ? null : true;
   if (epoch.cause === 'lost_commit') return (await isLost(tx, epoch)) ? false : null;
   const found = findNewHistory(known, facts);
   return found ? found.keepFormer && epoch.keepFormer : null;
@@ -158,9 +162,9 @@ async function noteBegun(
     accountId,
     at,
     now,
-    actor: cause === 'operator' ? operator : system,
+    actor: cause === 'operator' || cause === 'approval' ? operator : system,
     facts: {
-      action: 'epoch.begin',
+      action: cause === 'approval' ? 'database.approve' : 'epoch.begin',
       resource: { type: 'account', id: accountId },
       metadata: { cause, epoch: at.epoch, former_epoch: former.epoch, former_ended: former.ended },
     },
@@ -206,9 +210,4 @@ export async function closedSince(reader: Reader): Promise<string | null> {
 /** Where each account stands, and when it was last changed: what an administrator compares after a restore. */
 export async function listStandings(reader: Reader) {
   return await readStandings(reader);
-}
-
-/** Opens it again. Part of an act: an administrator has read what is different. */
-export async function openAfterRestore(tx: Tx): Promise<void> {
-  await setRestoredAt(tx, null);
 }

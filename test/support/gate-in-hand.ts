@@ -1,4 +1,3 @@
-import { lockedLease } from '../../src/protocol/lease.ts';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
@@ -15,6 +14,7 @@ import type { JsonObject } from '../../src/kernel/json.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
 import { createCookieReader } from '../../src/protocol/cookies.ts';
 import type { FeedItem } from '../../src/protocol/feed.ts';
+import { lockedLease } from '../../src/protocol/lease.ts';
 import { createRevocationIndex } from '../../src/protocol/revocation-index.ts';
 import type { ApplicationState } from '../../src/protocol/state.ts';
 import { admissionsOver, applicationState, type SlowParts } from './gate-parts.ts';

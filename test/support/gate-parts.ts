@@ -1,4 +1,3 @@
-import { lockedLease } from '../../src/protocol/lease.ts';
 import type { Admissions } from '../../src/gate/admission.ts';
 import { createAdmissions } from '../../src/gate/admission.ts';
 import type { Assertions } from '../../src/gate/assertions.ts';
@@ -6,6 +5,8 @@ import type { GateState } from '../../src/gate/state.ts';
 import type { TokenVerifier } from '../../src/gate/verify.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
+import { lockedLease } from '../../src/protocol/lease.ts';
+import type { Rev } from '../../src/protocol/rev.ts';
 import type { ApplicationState } from '../../src/protocol/state.ts';
 
 /** What a gate asks that takes time, each in the hand of a test. */
@@ -17,10 +18,11 @@ export interface SlowParts {
   /** Signs an assertion. */
   readonly sign?: () => Promise<string>;
   readonly catchUp?: (accountId: string) => Promise<void>;
+  readonly onAhead?: (accountId: string, rev: Rev) => void;
 }
 
 /** Admissions over these parts, which remember what they were told as the real ones do. */
-export function admissionsOver({ state, clock, verify, sign, catchUp }: SlowParts): Admissions {
+export function admissionsOver({ state, clock, verify, sign, catchUp, onAhead }: SlowParts): Admissions {
   return createAdmissions({
     state,
     clock,
@@ -28,6 +30,7 @@ export function admissionsOver({ state, clock, verify, sign, catchUp }: SlowPart
     verifier: verifierOver(verify ?? (async () => null)),
     assertions: assertionsOver(sign ?? (async () => 'assertion')),
     catchUp: catchUp ?? (async () => {}),
+    ...(onAhead ? { onAhead } : {}),
   });
 }
 

@@ -7,6 +7,7 @@ import type { JsonObject } from '../../kernel/json.ts';
 import { foldCase } from '../../kernel/text.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
 import type { ServiceTokenState } from '../../protocol/state.ts';
+import { closedSince } from '../../removal/epochs.ts';
 import type { ServiceToken } from './contract.ts';
 import {
   countServiceTokens,
@@ -77,9 +78,11 @@ export async function serviceTokenIds(reader: Reader, accountId: string): Promis
 
 /**
  * The service tokens of an account that are enabled, for gates. Those that have expired are among them: a gate
- * asks the clock at every request, and a clock that went wrong once must not leave one out.
+ * asks the clock at every request, and a clock that went wrong once must not leave one out. None while an older state
+ * of the database awaits approval: it may hold what was deleted since (removal-protocol, schedule 21).
  */
 export async function serviceTokenStates(snapshot: Snapshot, accountId: string): Promise<FeedItem[]> {
+  if ((await closedSince(snapshot)) !== null) return [];
   return (await listEnabledServiceTokens(snapshot, accountId)).map(serviceTokenItem);
 }
 
