@@ -8,12 +8,14 @@ export interface BenchRequest {
   readonly quick: boolean;
   /** One JSON object as the last line instead of a table. */
   readonly json: boolean;
+  /** What chance follows from in benches that have some, so that a call can be repeated. */
+  readonly seed?: number;
 }
 
 export type Reading = { readonly request: BenchRequest } | { readonly problem: string };
 
 /**
- * Reads `NAME… [--quick] [--json]`. No name means all of them; a name twice counts once. Whatever is not known
+ * Reads `NAME… [--quick] [--json] [--seed N]`. No name means all of them; a name twice counts once. Whatever is not known
  * is a problem whose text names all that there is.
  */
 export function readArguments(args: readonly string[], known: readonly string[]): Reading {
@@ -24,7 +26,7 @@ export function readArguments(args: readonly string[], known: readonly string[])
     return { problem: `there is no bench named ${unknown.join(', ')}\n${usage(known)}` };
   }
   const names = parsed.names.length === 0 ? known : [...new Set(parsed.names)];
-  return { request: { names, quick: parsed.quick, json: parsed.json } };
+  return { request: { ...parsed, names } };
 }
 
 function parse(args: readonly string[]): BenchRequest | { problem: string } {
@@ -32,14 +34,21 @@ function parse(args: readonly string[]): BenchRequest | { problem: string } {
     const { positionals, values } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+      options: {
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+      },
     });
-    return { names: positionals, quick: values.quick, json: values.json };
+    const { quick, json, seed } = values;
+    if (seed === undefined) return { names: positionals, quick, json };
+    if (!/^\d{1,9}$/.test(seed)) return { problem: '--seed must be a whole number' };
+    return { names: positionals, quick, json, seed: Number(seed) };
   } catch (error) {
     return { problem: (error as Error).message };
   }
 }
 
 function usage(known: readonly string[]): string {
-  return `usage: npm run bench -- [NAME…] [--quick] [--json]\nbenches: ${known.join(', ')}`;
+  return `usage: npm run bench -- [NAME…] [--quick] [--json] [--seed N]\nbenches: ${known.join(', ')}`;
 }

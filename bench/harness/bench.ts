@@ -13,6 +13,8 @@ export interface BenchContext {
   readonly rounds: number;
   /** How long one server is asked in one round, in milliseconds. */
   readonly roundFor: number;
+  /** What chance follows from; the same number repeats the same schedule. */
+  readonly seed: number;
   record(measurement: Measurement): void;
   /** One line about what is being done, for whoever waits. */
   say(line: string): void;

@@ -87,9 +87,10 @@ async function runBench(bench: Bench, { request, cores, stack, rows, output }: C
   const folder = await mkdtemp(path.join(tmpdir(), 'portcullis-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const began = performance.now();
-  const { quick } = request;
+  const { quick, seed = Date.now() % 1_000_000 } = request;
   await bench.run({
     quick,
+    seed,
     cores,
     folder,
     stack,

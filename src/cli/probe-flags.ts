@@ -106,6 +106,12 @@ export const probeFlags: readonly ProbeFlag[] = [
   },
   { name: 'json', value: '', usual: 'a table', describe: 'Prints one JSON object for each run.' },
   {
+    name: 'keep',
+    value: '',
+    usual: 'off',
+    describe: 'Leaves application and identity provider in the account when it ends.',
+  },
+  {
     name: 'clean',
     value: '',
     usual: 'off',

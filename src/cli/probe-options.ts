@@ -6,7 +6,13 @@ import type { Listen, ProbeOptions } from '../probe/options.ts';
 
 /** What was asked for on the command line. */
 export type ProbeAsked =
-  | { readonly ok: true; readonly options: ProbeOptions; readonly json: boolean; readonly clean: boolean }
+  | {
+      readonly ok: true;
+      readonly options: ProbeOptions;
+      readonly json: boolean;
+      readonly clean: boolean;
+      readonly keep: boolean;
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 type Raw = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
@@ -23,7 +29,8 @@ export function readProbe(raw: Raw, rest: readonly string[]): ProbeAsked {
   };
   const options = interpret(ask, { raw, problems });
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, options: Object.freeze(options), json: raw.json === true, clean: raw.clean === true };
+  const [json, clean, keep] = [raw.json === true, raw.clean === true, raw.keep === true];
+  return { ok: true, options: Object.freeze(options), json, clean, keep };
 }
 
 type Ask = <T>(name: string, usual: string, read: (text: string) => T | null, hint: string) => T;

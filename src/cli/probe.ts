@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { systemClock, systemStopwatch } from '../kernel/clock.ts';
+import { SECOND, systemClock, systemStopwatch } from '../kernel/clock.ts';
 import { ProbeFailed } from '../probe/failed.ts';
 import type { ProbeOptions } from '../probe/options.ts';
 import { cleanUp, type Prober, startProber } from '../probe/prober.ts';
@@ -19,14 +19,29 @@ export async function probeCommand(asked: Asked, stop: AbortSignal): Promise<num
   if (asked.clean) return await clean(asked.options, stop);
   const clocks = { clock: systemClock, stopwatch: systemStopwatch };
   const prober = await startProber(asked.options, clocks);
+  const last: { report?: Report } = {};
   try {
     const { every } = asked.options;
-    if (every !== null) return await probeForEver(prober, { asked, every, stop });
-    const report = await prober.run(stop);
-    tell(report, asked.json);
-    return exitCodeOf(report);
+    if (every !== null) return await probeForEver(prober, { asked, every, stop, last });
+    last.report = await prober.run(stop);
+    tell(last.report, asked.json);
+    return exitCodeOf(last.report);
   } finally {
     await prober.close();
+    if (!asked.keep) await leaveNothing(asked.options, last.report);
+  }
+}
+
+const TIDY_WITHIN = 10 * SECOND;
+
+/** An identity provider that nobody watches is one that somebody else could stand in for. */
+async function leaveNothing(options: ProbeOptions, last: Report | undefined): Promise<void> {
+  try {
+    await cleanUp(options, AbortSignal.timeout(TIDY_WITHIN));
+  } catch (error) {
+    // Why the run failed was told already, and is why this does.
+    if (last?.verdict === 'failed' || !(error instanceof ProbeFailed)) return;
+    process.stderr.write(`could not clean: ${error.message}\n`);
   }
 }
 
@@ -46,7 +61,7 @@ async function clean(options: ProbeOptions, stop: AbortSignal): Promise<number> 
 
 async function probeForEver(
   prober: Prober,
-  { asked, every, stop }: { asked: Asked; every: number; stop: AbortSignal },
+  { asked, every, stop, last }: { asked: Asked; every: number; stop: AbortSignal; last: { report?: Report } },
 ): Promise<number> {
   const { metricsListen, gates } = asked.options;
   // Not for a single run, which has nobody to tell.
@@ -61,6 +76,7 @@ async function probeForEver(
       const begun = systemStopwatch.elapsed();
       const report = await prober.run(stop);
       if (stop.aborted) break;
+      last.report = report;
       metrics.note(report);
       tell(report, asked.json);
       const left = Math.max(0, begun + every - systemStopwatch.elapsed());

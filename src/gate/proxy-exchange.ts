@@ -111,7 +111,8 @@ class ProxiedExchange implements Exchange {
 
   /** The head leaves now: it has waited for the connection, and the right to send it may have ended meanwhile. */
   #connected(): void {
-    if (this.#flow.mayFlow()) this.#awaitAnswer();
+    // What is frozen was still, so its head has left already; or it is in the hand of whoever froze it.
+    if (this.#flow.mayFlow() || this.#flow.isFrozen) this.#awaitAnswer();
     else if (!this.#flow.isOver) {
       this.#place.leave();
       this.cut('lease_ended');

@@ -129,6 +129,18 @@ describe('a gate gets no lease', () => {
     assert.deepEqual(removal.waitedFor, ['name of one']);
   });
 
+  test('after its lease had run out, before it has acked all that it owes', async () => {
+    const scene = new Scene();
+    const process = scene.join('one');
+    await scene.pass(OUT + 100);
+    scene.revoke(8);
+    await turn();
+    assert.equal(scene.settled.at(-1), 8, 'it was waited for without a lease');
+    assert.equal(process.renew(), 0, 'it may decide without what others take for applied');
+    process.ack(at(8));
+    assert.equal(process.renew(), LENGTH);
+  });
+
   test('once its credential is gone', async () => {
     const scene = new Scene();
     const process = scene.join('one', 'mine');

@@ -116,6 +116,8 @@ export function createGateProcess(
     },
     renew: () => {
       const now = stopwatch.elapsed();
+      // Without a lease it may have been taken for gone: what it owes then counts as applied, and must be.
+      if (hasEnded(now) && owed.length > 0) return 0;
       const end = Math.min(now + length, now + lease.remaining(), owed[0]?.cap ?? Number.POSITIVE_INFINITY);
       const milliseconds = isRevoked || stream === null ? 0 : Math.floor(end - now);
       if (!(milliseconds > 0)) return 0;

@@ -6,25 +6,22 @@ import type { Rev } from '../protocol/rev.ts';
 export type LeaseRow = NodeLeaseRow;
 
 /**
- * Writes the node's lease, or renews it: whoever reads it later sees another number of renewals. Returns whether it
- * was not there.
+ * Writes the node's lease, or renews it. Whoever reads it later sees another number of renewals, which must never come
+ * again for the same id, even where the row was dropped meanwhile: readers time each number from their first reading
+ * of it. Returns whether the row was not there.
  */
-export async function writeLease(tx: Tx, lease: Omit<LeaseRow, 'renewals'>): Promise<boolean> {
-  const { name, version, lease_ms } = lease;
-  const { renewals } = await tx.query
-    .insertInto('node_leases')
-    .values({ ...lease, renewals: 0 })
-    .onConflict((conflict) =>
-      conflict.column('id').doUpdateSet((row) => ({
-        renewals: sql<number>`${row.ref('node_leases.renewals')} + 1`,
-        name,
-        version,
-        lease_ms,
-      })),
-    )
-    .returning('renewals')
+export async function writeLease(tx: Tx, { id, ...lease }: LeaseRow): Promise<boolean> {
+  const renewed = await tx.query
+    .updateTable('node_leases')
+    .set(lease)
+    .where('id', '=', id)
     .executeTakeFirstOrThrow();
-  return renewals === 0;
+  if (renewed.numUpdatedRows > 0n) return false;
+  await tx.query
+    .insertInto('node_leases')
+    .values({ id, ...lease })
+    .execute();
+  return true;
 }
 
 export async function readLeases(reader: Reader): Promise<LeaseRow[]> {

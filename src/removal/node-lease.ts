@@ -49,8 +49,8 @@ async function dropRunOut({ database, leases, nodeId }: OwnRow): Promise<void> {
   });
 }
 
-async function writeRow({ database, nodeId, name, version, length }: OwnRow): Promise<boolean> {
-  return await database.write((tx) => writeLease(tx, { id: nodeId, name, version, lease_ms: length }));
+function toRow({ nodeId, name, version, length }: OwnRow, renewals: number) {
+  return { id: nodeId, name, version, renewals, lease_ms: length };
 }
 
 /**
@@ -66,7 +66,7 @@ export function createLockedNodeLease(options: OwnRow): NodeLease {
       await dropRunOut(options);
     },
     ensureRow: async () => {
-      written ??= writeRow(options);
+      written ??= database.write((tx) => writeLease(tx, toRow(options, 0)));
       await written;
     },
     release: async () => {
@@ -77,11 +77,15 @@ export function createLockedNodeLease(options: OwnRow): NodeLease {
 
 export function createNodeLease(options: NodeLeaseOptions): NodeLease {
   const { database, feed, lease, leases, nodeId, length, checkHistory, onNewRow } = options;
+  let renewals = 0;
   return {
     renew: async () => {
       const since = lease.read();
       if (!(await checkHistory())) return;
-      if (await writeRow(options)) onNewRow();
+      // Counted here: a row that was dropped and written anew must not look like the one that was dropped.
+      renewals += 1;
+      const row = toRow(options, renewals);
+      if (await database.write((tx) => writeLease(tx, row))) onNewRow();
       leases.see(await readLeases(database.reader));
       await feed.poll();
       lease.renew(since, length);

@@ -59,6 +59,8 @@ for (const { name, create } of databases) {
     assert.deepEqual([unknown.code, unknown.stdout], [2, '']);
     assert.match(unknown.stderr, new RegExp(`^could not probe: gate ${closed} does not answer: [^\n]+\n$`));
 
+    assert.match((await runToEnd([...args, '--clean'])).stdout, /^nothing of the probe is there\n$/);
+    assert.equal((await runToEnd([...args, '--keep'])).code, 0);
     const cleaned = await runToEnd([...args, '--clean']);
     assert.equal(cleaned.code, 0, cleaned.stderr);
     assert.match(cleaned.stdout, /^removed application \S+\nremoved identity provider \S+\n$/);
