@@ -228,7 +228,7 @@ async function ask(parts: Parts, uri = '/'): Promise<Told & { faults: unknown[];
 
 function assertUnavailable({ status, headers, body }: Told): void {
   assert.equal(status, 503);
-  assert.match(body, /^Denied\. Request [0-9a-f]{16}\n$/);
+  assert.match(body, /^Try again in a moment\. Request [0-9a-f]{16}\n$/);
   assert.equal(headers['cache-control'], 'no-store');
   assert.equal(headers.location, undefined);
   assertNoIdentity(headers);

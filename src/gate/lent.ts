@@ -77,7 +77,8 @@ export function readSent(sent: unknown): { question: Question; requestId: string
   const cookies = readSentCookies(sent.cookies);
   const serviceToken = readServiceToken(sent.serviceToken);
   const header = readHeader(sent.header);
-  if (!isRequestId(requestId) || !isText(host) || !isText(path) || !isText(method) || !isText(ip)) return null;
+  if (!isRequestId(requestId) || !isText(host) || !isText(path) || !isText(method) || !isText(ip))
+    return null;
   if (scheme !== 'http' && scheme !== 'https') return null;
   if (!cookies || serviceToken === undefined || header === undefined || !isTextOrNull(accessToken))
     return null;

@@ -121,12 +121,22 @@ export async function finishRemovals(
     .execute();
 }
 
-/** Removals for which nobody living waits any more: their nodes have no lease. */
-export async function listOrphanedRemovals(reader: Reader): Promise<{ accountId: string; at: Rev }[]> {
+/** A removal that nobody waits for, and where the feed of its account stands. */
+export interface OrphanedRemoval {
+  readonly accountId: string;
+  readonly at: Rev;
+  readonly head: Rev;
+}
+
+/** Removals for which nobody living waits any more: their nodes have no lease, and are not the one that asks. */
+export async function listOrphanedRemovals(reader: Reader, ownId: string): Promise<OrphanedRemoval[]> {
   const rows = await reader.query
     .selectFrom('removals')
-    .select(['account_id', 'epoch', 'position'])
+    .innerJoin('feed_heads', 'feed_heads.account_id', 'removals.account_id')
+    .select(['removals.account_id', 'removals.epoch', 'removals.position'])
+    .select(['feed_heads.epoch as head_epoch', 'feed_heads.chained'])
     .where('in_force_at', 'is', null)
+    .where((row) => row.or([row('node_id', 'is', null), row('node_id', '<>', ownId)]))
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
@@ -139,5 +149,9 @@ export async function listOrphanedRemovals(reader: Reader): Promise<{ accountId:
     .orderBy('committed_at')
     .limit(1000)
     .execute();
-  return rows.map(({ account_id: accountId, epoch, position }) => ({ accountId, at: { epoch, position } }));
+  return rows.map(({ account_id: accountId, epoch, position, head_epoch, chained }) => ({
+    accountId,
+    at: { epoch, position },
+    head: { epoch: head_epoch, position: chained },
+  }));
 }

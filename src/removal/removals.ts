@@ -71,8 +71,9 @@ export function createRemovals(options: RemovalsOptions): Removals {
     note: (tx, removal) => noteRemoval(tx, { ...removal, nodeId }),
     finished,
     adopt: async () => {
-      for (const { accountId, at } of await listOrphanedRemovals(reader)) {
-        finished({ accountId, at, ...(await inForce.reached(accountId, at)) });
+      for (const { accountId, at, head } of await listOrphanedRemovals(reader, nodeId)) {
+        // Up to the head, and not to its own position: that may be of an epoch that is over.
+        finished({ accountId, at, ...(await inForce.reached(accountId, head)) });
       }
     },
   };

@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts';
 import type { Clock, Stopwatch } from '../kernel/clock.ts';
 import { type Lease, MARGIN } from '../protocol/lease.ts';
 import { beginEpoch, checkHistory, type History } from '../removal/epochs.ts';
+import { readLeases } from '../removal/lease-store.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface HistoryKeeperOptions {
@@ -37,7 +38,8 @@ export function createHistoryKeeper(options: HistoryKeeperOptions): HistoryKeepe
     if (noticedAt === null)
       logger.error({ cause: found.cause }, 'another history took the place of the database');
     noticedAt ??= stopwatch.elapsed();
-    if (stopwatch.elapsed() - noticedAt < length * (1 + MARGIN)) return false;
+    const longest = Math.max(length, ...(await readLeases(database.reader)).map(({ lease_ms }) => lease_ms));
+    if (stopwatch.elapsed() - noticedAt < longest * (1 + MARGIN)) return false;
     const begun = await beginEpoch({ database, clock }, found);
     if (begun) logger.error({ cause: found.cause, accounts: begun.length }, 'a new epoch has begun');
     await poll();
