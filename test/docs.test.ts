@@ -130,7 +130,17 @@ const CODES = new Set([IGNORED, ...Object.values(catalogue).map(({ code }) => St
 const OURS = [...settings, ...gateSettings].flatMap(({ name, secret }: Setting) =>
   secret ? [name, `${name}-file`] : [name],
 );
-const OTHERS = ['--approve', '--config', '--email', '--keep', '--test', '--adapter', '--quick', '--json'];
+const OTHERS = [
+  '--approve',
+  '--config',
+  '--email',
+  '--keep',
+  '--test',
+  '--adapter',
+  '--quick',
+  '--json',
+  '--seed',
+];
 const PROBE = probeFlags.map(({ name }) => name);
 const FLAGS = new Set([...[...OURS, ...PROBE].map((name) => `--${name}`), ...OTHERS]);
 const VARIABLES = new Set(

@@ -10,6 +10,9 @@ import { createGateProcess, type GateProcess, type GateStream } from './process.
 /** How long an answer about one request may be used by a gate that has no lease, in milliseconds. */
 const LONGEST_LEND = 2000;
 
+/** While somebody waits, in milliseconds. */
+const LOOK_AT_LEAST = 100;
+
 export interface GateHubOptions {
   /** The node's own: nothing is granted beyond it. */
   readonly lease: Lease;
@@ -142,11 +145,14 @@ export function createGateHub(options: GateHubOptions): GateHub {
   const lookLater = (accountId: string, account: Account) => {
     if (account.timer) clearTimeout(account.timer);
     account.timer = null;
+    const now = stopwatch.elapsed();
     const ends = [...account.processes.values()].map((process) => process.endsAt());
-    const next = Math.min(...ends, ...account.lends.map(({ until }) => until));
+    // What is over, or never was, is no event that is still to come; and nobody is left waiting for one that just was.
+    const coming = [...ends, ...account.lends.map(({ until }) => until)].filter((end) => end > now);
+    const next = Math.min(...coming, ...(account.waiting.length > 0 ? [now + LOOK_AT_LEAST] : []));
     const isWaited = account.waiting.length > 0 || account.lends.length > 0 || settledLags(account);
     if (!isWaited || !Number.isFinite(next)) return;
-    const inMilliseconds = Math.max(1, Math.ceil(next - stopwatch.elapsed()));
+    const inMilliseconds = Math.max(1, Math.ceil(next - now));
     account.timer = setTimeout(() => look(accountId), inMilliseconds).unref();
   };
 

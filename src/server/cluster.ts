@@ -234,7 +234,10 @@ function keepLease(options: ClusterOptions & { nodeLease: NodeLease; lease: Leas
     if (stopwatch.elapsed() - since > length) logger.warn('the database takes longer than a lease lasts');
   };
 
-  return repeatSoon(logger, () => length * (isAway ? RENEW_AFTER / 3 : RENEW_AFTER), renew);
+  // A renewal that took long has left less than a whole lease.
+  const next = () =>
+    isAway ? (length * RENEW_AFTER) / 3 : Math.min(length, lease.remaining()) * RENEW_AFTER;
+  return repeatSoon(logger, next, renew);
 }
 
 /** Does the work again and again, each time so long after the last has ended. */
