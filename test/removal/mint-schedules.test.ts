@@ -20,6 +20,7 @@ import { createWorld } from './world.ts';
 const repoint: Removal = (steps) => steps.repoint();
 const signOut: Removal = (steps, _who, { session }) => steps.signOut(present(session).nonce);
 
+/** What is played statement by statement: schedules 1, 2 and 18, each in all its forms. */
 const lines: readonly [schedule: string, title: string, Mint, Removal, (keyof typeof pasts)?][] = [
   ['1', 'DELETE of the user', mints.state, removals.delete],
   ['1', 'revoke_user', mints.state, removals.revoke],
