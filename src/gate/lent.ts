@@ -10,7 +10,6 @@ import type { AccountState } from './state.ts';
 
 /** A question as a gate without a lease asks it of a node: the credentials, and nothing else that the client said. */
 export interface SentQuestion {
-  readonly requestId: string;
   readonly host: string;
   /** Normalised. */
   readonly path: string;
@@ -49,17 +48,13 @@ export type SentAdmission =
     };
 
 /** What a node needs to judge a question, and nothing else. */
-export function toSent(
-  question: Question,
-  requestId: string,
-  application: ApplicationState | null,
-): SentQuestion {
+export function toSent(question: Question, application: ApplicationState | null): SentQuestion {
   const { host, path, method, scheme, ip, accessToken, serviceToken } = question;
   const name = application?.service_token_header ?? null;
   const value = name === null ? null : question.header(name);
   const cookies = sentCookies(question.cookies, [SESSION_COOKIE, BINDING_COOKIE]);
   const header = name === null || value === null ? null : { name, value };
-  return { requestId, host, path, method, scheme, ip, cookies, accessToken, serviceToken, header };
+  return { host, path, method, scheme, ip, cookies, accessToken, serviceToken, header };
 }
 
 /** Of these names every value, and of no other. */
@@ -71,23 +66,21 @@ export function sentCookies(cookies: Cookies, names: readonly string[]): SentCoo
 }
 
 /** The question that was sent, as a node judges it; null for anything else. */
-export function readSent(sent: unknown): { question: Question; requestId: string } | null {
+export function readSent(sent: unknown): Question | null {
   if (!isObject(sent)) return null;
-  const { requestId, host, path, method, scheme, ip, accessToken } = sent;
+  const { host, path, method, scheme, ip, accessToken } = sent;
   const cookies = readSentCookies(sent.cookies);
   const serviceToken = readServiceToken(sent.serviceToken);
   const header = readHeader(sent.header);
-  if (!isRequestId(requestId) || !isText(host) || !isText(path) || !isText(method) || !isText(ip))
-    return null;
+  if (!isText(host) || !isText(path) || !isText(method) || !isText(ip)) return null;
   if (scheme !== 'http' && scheme !== 'https') return null;
   if (!cookies || serviceToken === undefined || header === undefined || !isTextOrNull(accessToken))
     return null;
-  const question: Question = {
+  return {
     ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken },
     ...{ target: path, otherCookies: '', navigation: false, crossSite: false, plain: true },
     header: (name) => (header?.name === name ? header.value : null),
   };
-  return { question, requestId };
 }
 
 /** Whether it names a request as gates do: it goes to the log. */

@@ -154,6 +154,18 @@ describe('a gate gets no lease', () => {
 });
 
 describe('a removal waits', () => {
+  test('waits no longer for a silent gate because another has attached and was granted nothing', async () => {
+    const scene = new Scene();
+    scene.join('silent');
+    scene.connect('never granted');
+    scene.revoke(8);
+    const removal = scene.wait(8);
+    await scene.pass(OUT - 100);
+    assert.equal(removal.isOver, false);
+    await scene.pass(200);
+    assert.equal(removal.isOver, true);
+  });
+
   test('until every gate has acked it', async () => {
     const scene = new Scene();
     const [one, two] = [scene.join('one'), scene.join('two')];

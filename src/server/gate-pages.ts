@@ -68,9 +68,9 @@ async function decide(
   gate: GateCredential,
   body: unknown,
 ): Promise<object> {
-  const sent = readSent(body);
-  if (!sent) throw refusal('invalid');
-  const answer = await readThrough.decide(gate, sent.question);
+  const question = readSent(body);
+  if (!question) throw refusal('invalid');
+  const answer = await readThrough.decide(gate, question);
   if (!answer) throw refusal('unavailable', { headers: { 'retry-after': '1' } });
   return answer;
 }

@@ -4,7 +4,7 @@ import Cloudflare from 'cloudflare';
 import { type Logger, pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
-import type { Clock } from '../../src/kernel/clock.ts';
+import { type Clock, type Clocks, systemClocks } from '../../src/kernel/clock.ts';
 import { freePort } from './free-port.ts';
 import type { TestDatabase } from './postgres.ts';
 
@@ -67,6 +67,11 @@ export interface ApiAnswer {
   readonly body: any;
 }
 
+const { now: wallClock } = Date;
+
+/** By which leases are measured: the machine's own, also where a test has put another `Date` in its place. */
+const untouchedClocks: Clocks = { ...systemClocks, wall: () => wallClock() };
+
 /** Starts the server on a test database; a second start on the same one finds what the first left. */
 export async function startTestApp(
   database: TestDatabase,
@@ -94,7 +99,7 @@ export async function startTestApp(
   );
   if (!reading.ok) throw new Error(reading.problems.join('\n'));
   const { config } = reading;
-  const app = await startApp(config, { clock, logger });
+  const app = await startApp(config, { clock, logger, clocks: untouchedClocks });
   const credentials = JSON.parse(
     await readFile(path.join(database.folder, 'credentials.json'), 'utf8'),
   ) as Credentials;
