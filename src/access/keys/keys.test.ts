@@ -4,8 +4,11 @@ import { Browser, type Page } from '../../../test/support/browser.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases } from '../../../test/support/stage.ts';
 import { addTenant } from '../../../test/support/tenants.ts';
+import { operator } from '../../kernel/actor.ts';
 import { SECOND } from '../../kernel/clock.ts';
 import { createVault } from '../../kernel/crypto.ts';
+import type { FeedItem } from '../../protocol/feed.ts';
+import { commitAct } from '../../removal/act.ts';
 import { generateKey, storeKey } from './keys.ts';
 import { PUBLISHED_FOR } from './schedule.ts';
 
@@ -36,10 +39,14 @@ onBothDatabases('signing keys', (stage) => {
   const storeIn = async (accountId: string) => {
     const [session, gate] = [await generateKey('session'), await generateKey('gate')];
     const vault = createVault(Buffer.alloc(32, 1));
-    await stage.app.app.control.database.write(async (tx) => {
+    const act = { accountId, actor: operator, authorize: async () => {} };
+    await commitAct(stage.app.app.control, act, async (tx) => {
+      const items: FeedItem[] = [];
       for (const key of [session, gate]) {
-        await storeKey(tx, { key, accountId, vault, now: '2026-11-21T00:00:00.000Z' });
+        items.push(await storeKey(tx, { key, accountId, vault, now: '2026-11-21T00:00:00.000Z' }));
       }
+      const resource = { type: 'keys', id: accountId };
+      return { result: null, items, audit: { action: 'keys.test', resource } };
     });
     return { kids: [session.kid, gate.kid].sort() };
   };
@@ -81,7 +88,6 @@ onBothDatabases('signing keys', (stage) => {
   test('of another account are on its own team domain, and there alone', async () => {
     const other = await addTenant(stage.app, 'other');
     const { kids } = await storeIn(other.accountId);
-    await stage.app.app.control.feed.catchUp(other.accountId);
     const theirs = keysOf(await certs(`other.localhost:${stage.app.port}`)).map(({ kid }) => kid);
     assert.deepEqual(theirs.sort(), kids);
     const ours = keysOf(await certs(stage.app.teamDomain)).map(({ kid }) => kid);
