@@ -49,6 +49,8 @@ interface Line {
   /** What was asked and is not answered, oldest first. */
   readonly asked: Map<number, Asked>;
   lastAsked: number;
+  /** Milliseconds of the last grant: a node whose own lease is short gives less than a whole one. */
+  granted: number;
 }
 
 interface Asked {
@@ -103,7 +105,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     if (heldSince !== null && now() - heldSince >= HELD_FOR) exchanges.cutSuspended();
     if (!line) return;
     if (isSilent(line, now())) return onSilence();
-    const every = lease.isLive() && heldSince === null ? line.length * RENEW_AFTER : LOOK_EVERY;
+    const every = lease.isLive() && heldSince === null ? line.granted * RENEW_AFTER : LOOK_EVERY;
     if (now() - line.lastAsked >= Math.min(every, line.length * RENEW_AFTER)) ask();
   };
 
@@ -111,7 +113,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
   return {
     ask,
     begin: (say, length) => {
-      line = { say, length, asked: new Map(), lastAsked: now() };
+      line = { say, length, granted: length, asked: new Map(), lastAsked: now() };
       ask();
     },
     leave: () => {
@@ -124,6 +126,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
       skew = skewOf(granted.wall, asked.wall, clock.now());
       const milliseconds = Math.min(granted.milliseconds, LONGEST_LEASE);
       if (!(milliseconds > 0)) return;
+      line.granted = milliseconds;
       // What went on under the one that has ended is held first.
       if (!lease.isLive()) hold();
       if (lease.renew(asked.since, milliseconds)) void goOn();
