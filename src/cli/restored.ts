@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { beginEpoch, listStandings, waitOutLeases } from '../removal/epochs.ts';
 import { StartError } from '../server/start-error.ts';
-import { databaseExists, openDatabase } from '../server/storage.ts';
+import { databaseExists, lockDatabase, openDatabase } from '../server/storage.ts';
 
 /**
  * `portcullis restored`: an earlier state of the database is in its place. Begins an epoch in every account, so that
@@ -14,6 +14,8 @@ export async function restoredCommand(config: Config): Promise<number> {
   return await withDatabase(config, async (database) => {
     await waitOutLeases(database.reader);
     await beginEpoch({ database, clock: systemClock }, { cause: 'operator' });
+    // Whoever renewed meanwhile did so before; whoever renews from now on has read of it.
+    await waitOutLeases(database.reader);
     await tell(
       database,
       'Everybody is signed out, nobody can sign in, and no service token is accepted. Each account is as it was:',
@@ -42,12 +44,18 @@ async function tell(database: Database, title: string): Promise<void> {
 
 async function withDatabase(config: Config, work: (database: Database) => Promise<void>): Promise<number> {
   if (!databaseExists(config)) throw noAccount();
-  const database = await openDatabase(config, systemClock);
+  // On SQLite nobody else may run: a server would not hear of it. Nodes on PostgreSQL share the lock, and do.
+  const lock = await lockDatabase(config, `portcullis restored, pid ${process.pid}`);
+  const database = await openDatabase(config, systemClock).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
   try {
     if (!(await firstAccount(database.reader))) throw noAccount();
     await work(database);
   } finally {
     await database.close();
+    await lock.release();
   }
   return 0;
 }

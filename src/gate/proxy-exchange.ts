@@ -112,8 +112,10 @@ class ProxiedExchange implements Exchange {
   /** The head leaves now: it has waited for the connection, and the right to send it may have ended meanwhile. */
   #connected(): void {
     // What is frozen was still, so its head has left already; or it is in the hand of whoever froze it.
-    if (this.#flow.mayFlow() || this.#flow.isFrozen) this.#awaitAnswer();
-    else if (!this.#flow.isOver) {
+    const mayFlow = this.#flow.mayFlow();
+    if (this.#flow.isOver) return;
+    if (mayFlow || this.#flow.isFrozen) this.#awaitAnswer();
+    else {
       this.#place.leave();
       this.cut('lease_ended');
     }

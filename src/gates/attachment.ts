@@ -50,6 +50,8 @@ const MOST_QUEUED = 64 * 1024 * 1024;
 const ENOUGH_QUEUED = 1024 * 1024;
 /** Nothing was heard for so many leases: it is gone. */
 const SILENT_LEASES = 4;
+/** How many questions of a gate may wait for one answer. */
+const MOST_ASKED = 100;
 
 /** Carries the stream of one gate process on an open WebSocket, until it closes. */
 export function serveAttachment(socket: WebSocket, gate: GateCredential, options: AttachmentOptions): void {
@@ -63,8 +65,10 @@ class Attachment {
   #process: GateProcess | null = null;
   #attached: AttachMessage | null = null;
   #hasEnded = false;
+  #asked: number[] = [];
+  #isSyncing = false;
   /** While the process catches up: what was applied since. */
-  #held: string[] | null = [];
+  #held: { readonly text: string; readonly at: Rev }[] | null = [];
   #sent: Rev | null = null;
   #silence: NodeJS.Timeout | null = null;
 
@@ -85,9 +89,15 @@ class Attachment {
     });
   }
 
-  send(text: string): void {
-    if (this.#held) this.#held.push(text);
-    else this.#write(text);
+  send(text: string, at: Rev): void {
+    if (this.#held) {
+      this.#held.push({ text, at });
+      return;
+    }
+    // A snapshot of the database can be ahead of what this node had applied: then it holds this already.
+    if (this.#sent && reaches(this.#sent, at)) return;
+    this.#sent = at;
+    this.#write(text);
   }
 
   close(code: number): void {
@@ -98,13 +108,15 @@ class Attachment {
   }
 
   #take(said: FromGate): void {
+    // What comes late on a stream that was replaced says nothing of the one that took its place.
+    if (this.#hasEnded) return;
     this.#hear(SILENT_LEASES * this.#options.length);
     const process = this.#process;
     if (said.type === 'attach') this.#attach(said);
     else if (!process) this.close(CLOSE.protocol);
     else if (said.type === 'ack') process.ack({ epoch: said.epoch, position: said.position });
     else if (said.type === 'renew') this.#renew(process, said.nonce);
-    else void this.#sync(said.nonce);
+    else this.#syncSoon(said.nonce);
   }
 
   /** Nothing that is unheard of for too long is kept. */
@@ -160,7 +172,7 @@ class Attachment {
     this.#sent = reached;
     const held = this.#held ?? [];
     this.#held = null;
-    for (const text of held) if (isBeyond(text, reached)) this.#write(text);
+    for (const { text, at } of held) this.send(text, at);
   }
 
   /** What the process does not have: the entries since its position, or everything. */
@@ -187,8 +199,21 @@ class Attachment {
     this.#write(JSON.stringify(message));
   }
 
+  /** One at a time, and one more for all who asked meanwhile: each reads the database. */
+  #syncSoon(nonce: number): void {
+    this.#asked.push(nonce);
+    if (this.#asked.length > MOST_ASKED) this.close(CLOSE.protocol);
+    else if (!this.#isSyncing) void this.#syncAll();
+  }
+
+  async #syncAll(): Promise<void> {
+    this.#isSyncing = true;
+    while (this.#asked.length > 0 && !this.#hasEnded) await this.#sync(this.#asked.splice(0));
+    this.#isSyncing = false;
+  }
+
   /** Everything that had committed is applied here, and so was sent; then the process is told so. */
-  async #sync(nonce: number): Promise<void> {
+  async #sync(nonces: readonly number[]): Promise<void> {
     const { feed, database, onFault } = this.#options;
     const { accountId } = this.#gate;
     try {
@@ -198,9 +223,8 @@ class Attachment {
       await feed.reach(accountId, head);
       const { epoch, position, chain } = head;
       const message: FromNode = { type: 'batch', epoch, position, items: [], chain };
-      if (!this.#sent || !reaches(this.#sent, head)) this.#write(JSON.stringify(message));
-      this.#sent = { epoch, position };
-      this.#write(JSON.stringify({ type: 'synced', nonce } satisfies FromNode));
+      this.send(JSON.stringify(message), { epoch, position });
+      for (const nonce of nonces) this.#write(JSON.stringify({ type: 'synced', nonce } satisfies FromNode));
     } catch (error) {
       onFault(error);
     }
@@ -243,8 +267,3 @@ function closeCodeOf(error: unknown): number {
 }
 
 const LEFT = 1000;
-
-function isBeyond(text: string, at: Rev): boolean {
-  const { epoch, position } = JSON.parse(text) as Rev;
-  return !reaches(at, { epoch, position });
-}

@@ -258,7 +258,68 @@ describe('a removal waits', () => {
   });
 });
 
+describe('a gate that comes back', () => {
+  test('still owes what it did not apply, while its lease from before lives', async () => {
+    const scene = new Scene();
+    scene.join('one');
+    scene.revoke(8);
+    const removal = scene.wait(8);
+    scene.revoke(9);
+    const again = scene.connect('one');
+    again.caughtUp(at(9));
+    await scene.pass(500);
+    assert.equal(removal.isOver, false, 'it was only sent, and not applied');
+    assert.ok(!scene.settled.includes(8), 'other nodes were told too early');
+    assert.equal(again.renew(), 0);
+    again.ack(at(9));
+    await turn();
+    assert.deepEqual(removal, { isOver: true, waitedFor: [] });
+    assert.equal(again.renew(), LENGTH);
+  });
+
+  test('to a node that is behind the snapshot it sends owes in the order of the feed', async () => {
+    const scene = new Scene();
+    scene.join('one');
+    const again = scene.connect('one');
+    again.caughtUp(at(10));
+    scene.revoke(8);
+    const removal = scene.wait(8);
+    await turn();
+    assert.equal(removal.isOver, false);
+    again.ack(at(10));
+    await turn();
+    assert.equal(removal.isOver, true);
+    scene.revoke(9);
+    scene.revoke(10);
+    assert.equal(again.firstUnacked(), null, 'it has said that it applied these');
+  });
+
+  test('must have the credential that it came with', () => {
+    const scene = new Scene();
+    scene.join('one', 'mine');
+    assert.throws(() => scene.connect('one', 'another'), /another gate/);
+  });
+});
+
 describe('a gate that is sent what it does not know any more', () => {
+  test('is waited for by all that came before, of an earlier epoch as well', async () => {
+    const scene = new Scene();
+    scene.join('one');
+    scene.join('two');
+    scene.revoke(8);
+    const removal = scene.wait(8);
+    const head = { epoch: 2, position: 12, floor: 0, chain: 'x', chained: 12 };
+    scene.hub.load({ accountId: ACCOUNT, head, revocations: createRevocationIndex(head), states: [] });
+    await scene.pass(OUT - 200);
+    assert.equal(removal.isOver, false);
+    assert.ok(
+      scene.settled.every((position) => position <= 8),
+      String(scene.settled),
+    );
+    await scene.pass(300);
+    assert.equal(removal.isOver, true);
+  });
+
   test('has to come back, and is waited for until it does or has run out', async () => {
     const scene = new Scene();
     scene.join('one');

@@ -1,6 +1,6 @@
 import type { Stopwatch } from '../kernel/clock.ts';
 import type { FeedBatch } from '../protocol/feed.ts';
-import type { FromNode } from '../protocol/gate-messages.ts';
+import { CLOSE, type FromNode } from '../protocol/gate-messages.ts';
 import { type Lease, MARGIN } from '../protocol/lease.ts';
 import { type Rev, reaches } from '../protocol/rev.ts';
 import type { AccountSnapshot, Follower } from '../removal/feed.ts';
@@ -55,6 +55,13 @@ export interface GateHub extends OwnGates, Follower {
   hasGrants(): boolean;
   /** Closes every stream. */
   closeAll(code: number): void;
+}
+
+/** How many processes of one credential are attached to a node at once. */
+const MOST_PROCESSES = 100;
+
+function crowd({ processes }: Account, gateId: string): number {
+  return [...processes.values()].filter((one) => one.gateId === gateId && one.isAttached()).length;
 }
 
 interface Waiting {
@@ -166,8 +173,12 @@ export function createGateHub(options: GateHubOptions): GateHub {
 
   const load = ({ accountId, head }: AccountSnapshot) => {
     const account = accountOf(accountId);
-    account.applied = { epoch: head.epoch, position: head.position };
-    for (const process of account.processes.values()) process.restart(account.applied);
+    const to = { epoch: head.epoch, position: head.position };
+    const from = account.applied ?? to;
+    account.applied = to;
+    // All of them owe it before anybody is looked at: closing a stream looks.
+    for (const process of account.processes.values()) process.restart(from, to);
+    for (const process of [...account.processes.values()]) process.close(CLOSE.forked);
     look(accountId);
   };
 
@@ -197,6 +208,9 @@ export function createGateHub(options: GateHubOptions): GateHub {
       const account = accountOf(who.accountId);
       const applied = account.applied ?? { epoch: 0, position: 0 };
       const known = account.processes.get(who.processId);
+      // One process has one credential: else the end of the other would not end it.
+      if (known && known.gateId !== who.gateId) throw new Error('a process of another gate');
+      if (crowd(account, who.gateId) >= MOST_PROCESSES) throw new Error('too many processes of one gate');
       const process =
         known ??
         createGateProcess(who, { applied, lease, length, stopwatch, onChange: () => look(who.accountId) });

@@ -35,7 +35,7 @@ describe('a process of a gate that is sent what it does not have', () => {
   test('gets none by what it said before everything was to be sent anew', () => {
     const process = attached();
     process.ack(AT);
-    process.restart(AT);
+    process.restart({ ...AT, position: 5 }, AT);
     process.caughtUp(AT);
     assert.equal(process.renew(), 0);
   });

@@ -6,7 +6,7 @@ import { type Rev, reaches } from '../protocol/rev.ts';
 /** What a gate process is written to. */
 export interface GateStream {
   /** Hands a message over; while the process catches up, it is kept until that has been sent. */
-  send(text: string): void;
+  send(text: string, at: Rev): void;
   close(code: number): void;
 }
 
@@ -40,8 +40,11 @@ export interface GateProcess {
   revoke(): void;
   /** Ends the stream of a revoked one that has said that it is over, or whose lease has run out. */
   closeIfOver(now: number): void;
-  /** What was sent to it means nothing any more: it has to come back for a snapshot that holds `at`. */
-  restart(at: Rev): void;
+  /**
+   * The node has gone from one place to another without entries between: everything from there on is owed. The stream
+   * is of no use any more; the caller closes it.
+   */
+  restart(from: Rev, to: Rev): void;
   hasUnacked(): boolean;
   firstUnacked(): Rev | null;
   /** Whether it has not said that it applied `at`. */
@@ -80,13 +83,18 @@ export function createGateProcess(
   const settle = (at: Rev) => {
     owed = owed.filter((one) => !reaches(at, one.at));
   };
+  /** In the order of the feed: what is first is the least that it lacks. */
+  const insert = (one: Owed) => {
+    const after = owed.findIndex((other) => !reaches(one.at, other.at));
+    owed.splice(after < 0 ? owed.length : after, 0, one);
+  };
   const owes = (at: Rev) => owed[0] !== undefined && reaches(at, owed[0].at);
 
   const process: GateProcess = {
     ...{ id: who.processId, gateId: who.gateId, gateName: who.gateName, accountId: who.accountId },
     isLate: false,
     connect: (fresh) => {
-      stream?.close(CLOSE.protocol);
+      stream?.close(CLOSE.unavailable);
       stream = fresh;
       acked = null;
     },
@@ -98,13 +106,15 @@ export function createGateProcess(
     isAttached: () => stream !== null,
     close: (code) => stream?.close(code),
     caughtUp: (at) => {
-      owed = [{ at, cap: NEVER }, ...owed.filter((one) => !reaches(at, one.at))];
+      // What it owed before stays: it may still decide by a lease from then, without what it was just sent.
+      insert({ at, cap: NEVER });
       // It may have said so already: a process can be faster than the snapshot that it was sent takes to end here.
       if (acked) settle(acked);
     },
     owe: (one, text) => {
-      owed.push(one);
-      stream?.send(text);
+      if (acked && reaches(acked, one.at)) return;
+      insert(one);
+      stream?.send(text, one.at);
     },
     ack: (at) => {
       if (!acked || reaches(at, acked)) acked = at;
@@ -118,7 +128,7 @@ export function createGateProcess(
       const now = stopwatch.elapsed();
       // Without a lease it may have been taken for gone: what it owes then counts as applied, and must be.
       if (hasEnded(now) && owed.length > 0) return 0;
-      const end = Math.min(now + length, now + lease.remaining(), owed[0]?.cap ?? Number.POSITIVE_INFINITY);
+      const end = Math.min(now + length, now + lease.remaining(), ...owed.map(({ cap }) => cap));
       const milliseconds = isRevoked || stream === null ? 0 : Math.floor(end - now);
       if (!(milliseconds > 0)) return 0;
       endsAt = Math.max(endsAt, now + milliseconds * (1 + MARGIN));
@@ -130,10 +140,10 @@ export function createGateProcess(
     closeIfOver: (now) => {
       if (isRevoked && hasEnded(now)) stream?.close(CLOSE.revoked);
     },
-    restart: (at) => {
-      owed = [{ at, cap: NEVER }];
+    restart: (from, to) => {
       acked = null;
-      stream?.close(CLOSE.forked);
+      insert({ at: { epoch: from.epoch, position: from.position + 1 }, cap: NEVER });
+      insert({ at: to, cap: NEVER });
     },
     hasUnacked: () => owed.length > 0,
     firstUnacked: () => owed[0]?.at ?? null,

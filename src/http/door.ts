@@ -77,7 +77,7 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
       .handler(call as Call<never, never, never>)
       .catch((error: unknown) => refuse(error, { route, keeper, accountId: place.accountId }));
     // An answer may say by what it leaves out that access is gone: it must be in force by then (design §4.8).
-    if (route.method === 'GET' && isAccess(route)) await keeper.settle(place.accountId);
+    if (route.method === 'GET' && tellsOfAccess(route)) await keeper.settle(place.accountId);
     reply.code(route.status);
     if (route.bare) return { result, success: true };
     return success(result, notesOf(route, request), route.list);
@@ -93,6 +93,11 @@ async function refuse(
   if (failureOf(error) !== 'unique') throw error;
   const name = isAccess(route) ? 'conflictAccess' : 'conflict';
   throw refusal(name, { detail: 'it already exists', cause: error });
+}
+
+/** What is missing in an answer of these is access that is gone: users, sessions, tokens, gates. */
+function tellsOfAccess(route: Route): boolean {
+  return isAccess(route) || route.path.startsWith('/portcullis/');
 }
 
 /** Cloudflare's Access routes have error codes of their own (reference §6.2). */

@@ -2,7 +2,7 @@ import { type AuditFacts, recordAudit } from '../audit/audit.ts';
 import type { Act } from '../database/act.ts';
 import type { Database, Tx } from '../database/database.ts';
 import { type Clock, MINUTE, timestamp } from '../kernel/clock.ts';
-import { ApiError } from '../kernel/errors.ts';
+import { ApiError, refusal } from '../kernel/errors.ts';
 import type { FeedItem } from '../protocol/feed.ts';
 import type { Rev } from '../protocol/rev.ts';
 import { detachedFeed, type Feed } from './feed.ts';
@@ -128,6 +128,7 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   const accountIds = [...new Set([act.accountId, ...(done.alsoAccountIds ?? [])])].sort();
   const committed: TakenPosition[] = [];
   for (const accountId of accountIds) committed.push(await takePosition(tx, accountId));
+  refuseTaken(control, committed);
   await act.authorize(tx);
   await done.guard?.(tx);
   await done.finish?.(tx);
@@ -142,6 +143,13 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   }
   if (act.repeat) await rememberAnswer(tx, act, now, done.result);
   return { result: done.result, committed: committed.map((taken) => ({ ...taken, isLocal, isRemoval })) };
+}
+
+/** A database that hands out a place a second time has lost what was there: nobody would apply what comes now. */
+function refuseTaken({ feed }: Control, committed: readonly TakenPosition[]): void {
+  if (!committed.some(({ accountId, at }) => feed.isTaken(accountId, at))) return;
+  feed.poll().catch(() => {});
+  throw refusal('unavailable', { cause: new Error('the database is behind what was applied here') });
 }
 
 async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): Promise<void> {

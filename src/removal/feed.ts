@@ -38,6 +38,8 @@ export interface Feed {
   start(): Promise<void>;
   /** A transaction of this process has committed. Applied at once if it is the next one. */
   committed(batch: FeedBatch): void;
+  /** Whether something was applied here at or beyond a place that was taken just now: then a commit was lost. */
+  isTaken(accountId: string, at: Rev): boolean;
   /** Resolves when everything up to `at` is in force here; reads what is missing from the database. */
   reach(accountId: string, at: Rev): Promise<void>;
   /** Resolves when everything committed before the call is in force here. */
@@ -50,6 +52,7 @@ export interface Feed {
 export const detachedFeed: Feed = {
   start: async () => {},
   committed: () => {},
+  isTaken: () => false,
   reach: async () => {},
   catchUp: async () => {},
   poll: async () => {},
@@ -142,6 +145,7 @@ export function createFeed(options: {
       const here = applied.get(batch.accountId);
       if (here?.epoch === batch.at.epoch && batch.at.position === here.position + 1) apply(batch);
     },
+    isTaken: (accountId, at) => isApplied(accountId, at),
     reach: async (accountId, at) => {
       if (!isApplied(accountId, at)) await catchUp(accountId);
       if (!isApplied(accountId, at)) throw new Error('the feed did not reach a committed position');

@@ -67,7 +67,12 @@ export function createLockedNodeLease(options: OwnRow): NodeLease {
     },
     ensureRow: async () => {
       written ??= database.write((tx) => writeLease(tx, toRow(options, 0)));
-      await written;
+      try {
+        await written;
+      } catch (error) {
+        written = null;
+        throw error;
+      }
     },
     release: async () => {
       if (written) await database.write((tx) => dropOwnLease(tx, nodeId));
