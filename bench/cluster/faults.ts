@@ -1,7 +1,13 @@
 import { recoveries, sayVerdicts, type Verdict } from '../../test/cluster/checker.ts';
 import type { Account } from '../../test/cluster/crowd.ts';
 import type { Estate } from '../../test/cluster/estate.ts';
-import { createHistory, type HistoryEvent } from '../../test/cluster/history.ts';
+import {
+  createHistory,
+  type FaultEvent,
+  type HistoryEvent,
+  MACHINE,
+  type RequestEvent,
+} from '../../test/cluster/history.ts';
 import { historyFile, verdictsOf } from '../../test/cluster/judge.ts';
 import { createRandom } from '../../test/cluster/random.ts';
 import { run } from '../../test/cluster/rounds.ts';
@@ -63,9 +69,33 @@ function report({ record }: BenchContext, { verdicts, events, sizes }: Found): v
   none(`admitted after a removal returned, ${where}`, broken(of(1)) + broken(of(10)));
   none(`any other invariant broken, ${where}`, broken(verdicts) - broken(of(1)) - broken(of(10)));
   count('removals called meanwhile', 'calls', removals.length);
-  count('faults meanwhile', 'faults', events.filter(({ kind }) => kind === 'fault').length);
+  const isStall = (event: HistoryEvent) => event.kind === 'fault' && event.touches.includes(MACHINE);
+  const faults = events.filter((event) => event.kind === 'fault');
+  count('faults meanwhile', 'faults', faults.filter((event) => !isStall(event)).length);
+  count('times that the machine itself stood still', 'times', faults.filter(isStall).length);
+  count('refused at other gates while a node was faulty', '%', refusedElsewhere(events) * 100);
   const recovered = recoveries(events).map(({ milliseconds }) => milliseconds);
   const goal = { of: 'value', atMost: 10_000 } as const;
   const slowest = Math.max(0, ...recovered);
   record({ name: 'recovery after a fault, the slowest', unit: 'ms', values: [slowest], goal });
+}
+
+/** Of those who are not removed, at gates to which nothing was done, while a node was faulty and a while after. */
+function refusedElsewhere(events: readonly HistoryEvent[]): number {
+  const healthy = new Set(
+    events.flatMap((event) => (event.kind === 'credential' && event.isHealthy ? [event.id] : [])),
+  );
+  const faults = events.filter((event) => event.kind === 'fault');
+  const ofNodes = faults.filter(({ touches }) => touches.includes('all gates'));
+  const others = faults.filter(({ touches }) => !touches.includes('all gates'));
+  const meets = ({ begin, healed }: FaultEvent, one: RequestEvent) =>
+    begin <= one.end && one.begin <= healed + 2000;
+  const seen = events.filter(
+    (event): event is RequestEvent =>
+      event.kind === 'request' &&
+      healthy.has(event.credential) &&
+      ofNodes.some((fault) => meets(fault, event)) &&
+      !others.some((fault) => meets(fault, event)),
+  );
+  return seen.filter(({ isAdmitted }) => !isAdmitted).length / Math.max(1, seen.length);
 }

@@ -20,8 +20,8 @@ export interface Sizes {
 }
 
 const FULL: Sizes = {
-  ...{ nodes: 3, gates: 20, lease: 2, healthy: 300, removals: 2000, batch: 40 },
-  ...{ until: 15 * 60_000, growth: 60, idleFor: 5000 },
+  ...{ nodes: 3, gates: 20, lease: 3, healthy: 300, removals: 2000, batch: 60 },
+  ...{ until: 14 * 60_000, growth: 60, idleFor: 5000 },
 };
 const QUICK: Sizes = {
   ...{ nodes: 3, gates: 6, lease: 2, healthy: 60, removals: 300, batch: 40 },

@@ -57,20 +57,6 @@ describe('a cable', () => {
     socket.destroy();
   });
 
-  test('that is cut resets what is connected and whoever comes', async () => {
-    const { socket } = await dial();
-    const closed = closeOf(socket);
-    cable().cut();
-    await closed;
-    const { socket: refused } = await dial();
-    await closeOf(refused);
-    cable().heal();
-    const { socket: again, said } = await dial();
-    again.write('four');
-    while (said() !== 'FOUR') await once(again, 'data');
-    again.destroy();
-  });
-
   /** `once` would take the reset itself for its own failure. */
   function closeOf(socket: Socket): Promise<void> {
     return new Promise((done) => {

@@ -70,10 +70,8 @@ export async function layCable(name: string, target: number): Promise<Cable> {
       resetAll();
     },
     [Symbol.asyncDispose]: async () => {
-      const closed = once(server, 'close');
       server.close();
       resetAll();
-      await closed;
     },
   };
 }

@@ -90,6 +90,9 @@ export interface Attempt {
   readonly status: number;
 }
 
+/** Touched when everything is, since the machine itself did nothing for a while. */
+export const MACHINE = 'machine';
+
 export interface FaultEvent {
   readonly kind: 'fault';
   readonly name: string;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Exchanges, keepAsking, type Loop, type OpenExchange, watchExchanges } from './channels.ts';
 import { type Account, createRobot, signInMany, startActor, startHealthy } from './crowd.ts';
 import type { Estate } from './estate.ts';
-import type { Channel, History } from './history.ts';
+import { type Channel, type History, MACHINE } from './history.ts';
 import { type Fault, type FaultKind, makeFault, suffer } from './nemeses.ts';
 import { type SignedIn, signInto } from './people.ts';
 import { createRandom, type Random } from './random.ts';
@@ -39,6 +39,23 @@ export interface RoundResult {
   readonly stillOpen: number;
 }
 
+const LOOK_EVERY_MS = 50;
+const A_STALL_MS = 400;
+
+/** A machine that stands still makes leases run out, and that is nobody's fault: the history says when it did. */
+function watchStalls(history: History): () => void {
+  let last = history.now();
+  const timer = setInterval(() => {
+    const now = history.now();
+    const name = `the machine stood still for ${Math.round(now - last)} ms`;
+    if (now - last > A_STALL_MS) {
+      history.add({ kind: 'fault', name, touches: [MACHINE], begin: last, healed: now });
+    }
+    last = now;
+  }, LOOK_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
 interface World {
   readonly estate: Estate;
   readonly history: History;
@@ -71,6 +88,7 @@ export async function run(
   const { hasOneHost = false } = options;
   const prefix = `r${Math.round(history.now()).toString(36)}`;
   const world = { estate, history, account, random, every, exchanges, hasOneHost, prefix };
+  const endWatch = watchStalls(history);
   const healthy = await startHealthy(estate, history, { every: 200, random });
   const results: RoundResult[] = [];
   try {
@@ -84,6 +102,7 @@ export async function run(
     }
   } finally {
     await healthy.stop();
+    endWatch();
   }
   return results;
 }
