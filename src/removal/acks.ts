@@ -1,4 +1,5 @@
 import type { Database } from '../database/database.ts';
+import { failureOf } from '../database/failures.ts';
 import { type Rev, reaches } from '../protocol/rev.ts';
 import { type Ack, writeAcks } from './lease-store.ts';
 
@@ -37,7 +38,9 @@ export function createAckWriter({ database, nodeId, onWritten, onFault }: AckWri
       await database.write((tx) => writeAcks(tx, sorted));
       onWritten([...acks.keys()]);
     } catch (error) {
-      onFault(error);
+      // The row of the lease is gone, and with it the place for acks, until `begin` says that there is a new one.
+      if (failureOf(error) === 'foreign_key') hasRow = false;
+      else onFault(error);
       unwritten = new Map([...acks, ...unwritten]);
       await new Promise((resolve) => setTimeout(resolve, AFTER_A_FAULT).unref());
     }
@@ -46,7 +49,7 @@ export function createAckWriter({ database, nodeId, onWritten, onFault }: AckWri
   const run = async () => {
     if (isWriting || !hasRow) return;
     isWriting = true;
-    while (unwritten.size > 0 && !isClosed) await writeAll();
+    while (unwritten.size > 0 && hasRow && !isClosed) await writeAll();
     isWriting = false;
   };
 

@@ -44,7 +44,12 @@ export interface Feed {
   reach(accountId: string, at: Rev): Promise<void>;
   /** Resolves when everything committed before the call is in force here. */
   catchUp(accountId: string): Promise<void>;
-  /** Catches up every account: what no other call has brought, such as a commit whose answer was lost. */
+  /**
+   * Catches up every account that is loaded: all that anybody can be admitted to here. An account that is not is
+   * nobody's yet, however many of them there are.
+   */
+  catchUpAll(): Promise<void>;
+  /** Catches up every account and loads what is new: what no other call has brought, such as a commit whose answer was lost. */
   poll(): Promise<void>;
 }
 
@@ -55,6 +60,7 @@ export const detachedFeed: Feed = {
   isTaken: () => false,
   reach: async () => {},
   catchUp: async () => {},
+  catchUpAll: async () => {},
   poll: async () => {},
 };
 
@@ -136,6 +142,17 @@ export function createFeed(options: {
     }
   };
 
+  const catchUpBehind = async (isWanted: (accountId: string) => boolean) => {
+    const before = new Map(applied);
+    for (const { accountId, at } of await readPositions(database.reader)) {
+      if (!isWanted(accountId)) continue;
+      const here = before.get(accountId);
+      // One that is behind what had been applied is read as well, for `onLost`.
+      const isBehind = here !== undefined && !reaches(at, here);
+      if (isBehind || !isApplied(accountId, at)) await catchUp(accountId);
+    }
+  };
+
   return {
     start: async () => {
       const accountIds = await listAccountIds(database.reader);
@@ -151,15 +168,8 @@ export function createFeed(options: {
       if (!isApplied(accountId, at)) throw new Error('the feed did not reach a committed position');
     },
     catchUp,
-    poll: async () => {
-      const before = new Map(applied);
-      for (const { accountId, at } of await readPositions(database.reader)) {
-        const here = before.get(accountId);
-        // One that is behind what had been applied is read as well, for `onLost`.
-        const isBehind = here !== undefined && !reaches(at, here);
-        if (isBehind || !isApplied(accountId, at)) await catchUp(accountId);
-      }
-    },
+    catchUpAll: () => catchUpBehind((accountId) => applied.has(accountId)),
+    poll: () => catchUpBehind(() => true),
   };
 }
 

@@ -29,14 +29,14 @@ for (const { name, create } of databases) {
           },
           end: () => void events.push('ended'),
         } as unknown as Lease;
-        const poll = async () => {
+        const catchUpAll = async () => {
           const rows = await readLeases(database.reader);
           events.push(`caught up with ${rows.length} row`);
           await options.poll?.();
         };
         return createNodeLease({
           ...{ database, lease, leases: seen, nodeId: 'one', name: 'one', version: '1', length: LENGTH },
-          feed: { poll } as unknown as Feed,
+          feed: { catchUpAll } as unknown as Feed,
           checkHistory: async () => options.live !== false,
           onNewRow: () => void events.push('new row'),
         });

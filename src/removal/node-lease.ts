@@ -92,7 +92,7 @@ export function createNodeLease(options: NodeLeaseOptions): NodeLease {
       const row = toRow(options, renewals);
       if (await database.write((tx) => writeLease(tx, row))) onNewRow();
       leases.see(await readLeases(database.reader));
-      await feed.poll();
+      await feed.catchUpAll();
       lease.renew(since, length);
       await dropRunOut(options);
     },
