@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startTestApp, type TestApp } from '../support/app.ts';
-import { type Link, startLink } from '../support/link.ts';
 import { databases, type TestDatabase } from '../support/postgres.ts';
 import { ask, openWebSocket, type Proxied, startProxied } from '../support/proxied.ts';
+import { type Switchboard, startSwitchboard } from '../support/switchboard.ts';
 
 /** Seconds: short, and enough for a busy machine to renew it in time. */
 const LEASE = 2;
@@ -15,7 +15,7 @@ const RUN_OUT = LEASE * 1200;
 const BUSY = 4000;
 
 describe('a node whose database is cut off', () => {
-  const set: { node?: Proxied; other?: TestApp; link?: Link; stack?: AsyncDisposableStack } = {};
+  const set: { node?: Proxied; other?: TestApp; link?: Switchboard; stack?: AsyncDisposableStack } = {};
   const node = () => set.node ?? assert.fail();
   const other = () => set.other ?? assert.fail();
   const link = () => set.link ?? assert.fail();
@@ -26,14 +26,14 @@ describe('a node whose database is cut off', () => {
     const postgres = databases.find(({ name }) => name === 'postgres') ?? assert.fail();
     const database = await postgres.create();
     const url = new URL(database.url ?? assert.fail());
-    set.link = stack.use(await startLink(Number(url.port)));
+    set.link = stack.use(await startSwitchboard(Number(url.port)));
     url.port = String(set.link.port);
     const behind: TestDatabase = { ...database, url: url.href };
     set.node = stack.use(await startProxied(behind, FLAGS));
     set.other = stack.use(await startTestApp(database, { flags: FLAGS }));
   });
   after(async () => {
-    set.link?.heal();
+    set.link?.release();
     await set.stack?.disposeAsync();
   });
 
@@ -51,7 +51,7 @@ describe('a node whose database is cut off', () => {
   test('answers health only when its lease has ended, and recovers by itself', async () => {
     const { cookie } = await node().signedIn();
     assert.equal((await ask(node(), '/', { headers: { cookie } })).status, 200);
-    link().freeze();
+    link().hold();
     await wait(LEASE * 1000 + 200);
     const refused = await ask(node(), '/', { headers: { cookie } });
     assert.equal(refused.status, 503, 'the gate decided without a lease');
@@ -65,7 +65,7 @@ describe('a node whose database is cut off', () => {
     assert.equal(await status('/healthz'), 200);
     const ready = await fetch(`${node().world.app.origin}/readyz`);
     assert.deepEqual([ready.status, ((await ready.json()) as { reason: string }).reason], [503, 'no lease']);
-    link().heal();
+    link().release();
     await untilReady();
     assert.equal((await ask(node(), '/', { headers: { cookie } })).status, 200);
   });
@@ -77,13 +77,13 @@ describe('a node whose database is cut off', () => {
     socket.on('message', (data) => heard.push(String(data)));
     socket.send('before');
     await once(socket, 'message');
-    link().freeze();
+    link().hold();
     await wait(LEASE * 1000 + 300);
     socket.send('meanwhile');
     for (const one of node().upstream.webSockets) one.send('from the application');
     await wait(500);
     assert.deepEqual(heard, ['before'], 'something flowed without a lease');
-    link().heal();
+    link().release();
     await untilReady();
     while (heard.length < 3) await once(socket, 'message', { signal: AbortSignal.timeout(5000) });
     assert.deepEqual(heard.toSorted(), ['before', 'from the application', 'meanwhile']);
@@ -95,10 +95,10 @@ describe('a node whose database is cut off', () => {
     const { cookie } = await node().signedIn();
     const socket = await openWebSocket(node(), { headers: { cookie } });
     const closed = once(socket, 'close', { signal: AbortSignal.timeout(LEASE * 1000 + 5000 + BUSY) });
-    link().freeze();
+    link().hold();
     const [code] = await closed;
     assert.notEqual(code, 1000);
-    link().heal();
+    link().release();
     await untilReady();
   });
 
@@ -108,7 +108,7 @@ describe('a node whose database is cut off', () => {
     const heard: string[] = [];
     socket.on('message', (data) => heard.push(String(data)));
     const { account_id } = node().world;
-    link().freeze();
+    link().hold();
     const since = performance.now();
     await other().sdk().zeroTrust.organizations.revokeUsers({ account_id, email: person.email });
     const took = performance.now() - since;
@@ -125,7 +125,7 @@ describe('a node whose database is cut off', () => {
     await wait(300);
     assert.equal(heard.length, told, 'a byte flowed after the removal had returned');
     const gone = once(socket, 'close', { signal: AbortSignal.timeout(10_000) });
-    link().heal();
+    link().release();
     await gone;
     await untilReady();
     assert.notEqual((await ask(node(), '/', { headers: { cookie } })).status, 200);
@@ -139,7 +139,7 @@ describe('a node that dies', () => {
     const postgres = databases.find(({ name }) => name === 'postgres') ?? assert.fail();
     const database = await postgres.create();
     const url = new URL(database.url ?? assert.fail());
-    const link = stack.use(await startLink(Number(url.port)));
+    const link = stack.use(await startSwitchboard(Number(url.port)));
     url.port = String(link.port);
     const survivor = stack.use(await startProxied(database, FLAGS));
     const dying = await startTestApp({ ...database, url: url.href }, { flags: FLAGS });
@@ -154,13 +154,13 @@ describe('a node that dies', () => {
     };
     await remove();
     // Dead to all others: it renews nothing and acks nothing any more.
-    link.freeze();
+    link.hold();
     const first = await remove();
     assert.ok(first > 100, `a node with a live lease was not waited for: ${first} ms`);
     await wait(RUN_OUT);
     const later = await remove();
     assert.ok(later < first || later < RUN_OUT / 2, `${first} ms, then ${later} ms`);
-    link.heal();
+    link.release();
     await dying.close();
   });
 });
