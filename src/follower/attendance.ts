@@ -82,7 +82,8 @@ export function createAttendance(options: AttendanceOptions): Attendance {
     if (present?.stream !== stream) return;
     sayApplied(present);
     if (isRevoked) stream.close(1000);
-    else keeper.ask();
+    // What was just acked may be what stood in the way of a lease; with one, it is renewed in its time.
+    else if (keeper.isWithout()) keeper.ask();
   };
 
   /** Once in a turn of the loop: a storm is acked by its last entry. */

@@ -33,6 +33,8 @@ export interface LeaseKeeper {
   begin(say: (message: FromGate) => void, length: number): void;
   /** Asks now, and not only when it is time. */
   ask(): void;
+  /** There is no lease now. */
+  isWithout(): boolean;
   /** The stream is gone. The lease goes on to its end. */
   leave(): void;
   take(granted: Extract<FromNode, { type: 'lease' }>): void;
@@ -112,6 +114,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
   const timer = setInterval(look, LOOK_EVERY / 2).unref();
   return {
     ask,
+    isWithout: () => !lease.isLive(),
     begin: (say, length) => {
       line = { say, length, granted: length, asked: new Map(), lastAsked: now() };
       ask();
