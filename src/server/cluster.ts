@@ -186,28 +186,17 @@ function told(followers: readonly Follower[], hub: Follower): Follower {
   };
 }
 
-/** One reading at a time, and another one after it for whoever asked meanwhile. */
+/** One reading at a time, and one more after it for whoever asked meanwhile: it may have read too early for them. */
 function createPoll(feed: Feed): () => Promise<void> {
-  let running: Promise<void> | null = null;
+  let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | null = null;
-  const run = async () => {
-    await feed.poll();
-  };
   return () => {
-    if (!running) {
-      running = run().finally(() => {
-        running = null;
-      });
-      return running;
-    }
-    next ??= running
+    next ??= last
       .catch(() => {})
       .then(() => {
         next = null;
-        running = run().finally(() => {
-          running = null;
-        });
-        return running;
+        last = feed.poll();
+        return last;
       });
     return next;
   };
