@@ -49,8 +49,6 @@ export interface GateHub extends OwnGates, Follower {
    * Until then removals wait for it (schedule 5).
    */
   lend(accountId: string): number;
-  /** The processes that are attached now. */
-  attached(): readonly GateProcess[];
   /** Whether any gate may still decide by what this node granted or lent. */
   hasGrants(): boolean;
   /** Closes every stream. */
@@ -241,10 +239,6 @@ export function createGateHub(options: GateHubOptions): GateHub {
         lookLater(accountId, account);
       });
     },
-    attached: () =>
-      [...accounts.values()]
-        .flatMap(({ processes }) => [...processes.values()])
-        .filter((one) => one.isAttached()),
     hasGrants: () => {
       const now = stopwatch.elapsed();
       return [...accounts.values()].some(
