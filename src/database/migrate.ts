@@ -4,8 +4,9 @@ import type { Database, Dialect, Tx } from './database.ts';
 import type { Migration } from './migration.ts';
 import { first } from './migrations/0001-first.ts';
 import { cluster } from './migrations/0002-cluster.ts';
+import { policies } from './migrations/0003-policies.ts';
 
-export const migrations: readonly Migration[] = [first, cluster];
+export const migrations: readonly Migration[] = [first, cluster, policies];
 
 /** The database was written by a newer Portcullis, or its history is not ours. */
 export class SchemaError extends Error {}

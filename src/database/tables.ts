@@ -52,6 +52,24 @@ export interface Tables {
     upstream: string | null;
   };
   policies: PolicyRow;
+  reusable_policies: ReusablePolicyRow;
+  application_policies: {
+    application_id: string;
+    policy_id: string;
+    account_id: string;
+    precedence: number;
+  };
+  access_groups: AccessGroupRow;
+  rule_references: RuleReferenceRow;
+  lists: ListRow;
+  list_items: ListItemRow;
+  certificates: CertificateRow;
+  custom_pages: CustomPageRow;
+  blocked_users: BlockedUserRow;
+  sign_in_pins: SignInPinRow;
+  logout_tokens: { id: string; expires_at: string };
+  policy_tests: PolicyTestRow;
+  policy_test_users: PolicyTestUserRow;
   service_tokens: ServiceTokenRow;
   sign_in_states: SignInStateRow;
   sessions: SessionRow;
@@ -201,6 +219,8 @@ export interface IdentityRow {
   profile: string;
   created_at: string;
   updated_at: string;
+  /** JSON: what the provider told last, as policies are evaluated on it. */
+  claims: string;
 }
 
 export interface ApplicationRow {
@@ -228,6 +248,130 @@ export interface PolicyRow {
   session_duration: string | null;
   created_at: string;
   updated_at: string;
+}
+
+export interface ReusablePolicyRow {
+  id: string;
+  account_id: string;
+  name: string;
+  decision: string;
+  include: string;
+  exclude: string;
+  require: string;
+  session_duration: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface AccessGroupRow {
+  id: string;
+  account_id: string;
+  name: string;
+  /** The name as it is searched. */
+  name_key: string;
+  is_default: number;
+  include: string;
+  exclude: string;
+  require: string;
+  created_at: string;
+  updated_at: string;
+}
+
+/** A rule of the one names the other. */
+export interface RuleReferenceRow {
+  account_id: string;
+  from_type: string;
+  from_id: string;
+  to_type: string;
+  to_id: string;
+}
+
+export interface ListRow {
+  id: string;
+  account_id: string;
+  name: string;
+  /** The name as it is searched. */
+  name_key: string;
+  type: string;
+  description: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ListItemRow {
+  list_id: string;
+  /** As rules are compared with it. */
+  value_key: string;
+  value: string;
+  description: string;
+  created_at: string;
+}
+
+export interface CertificateRow {
+  id: string;
+  account_id: string;
+  name: string;
+  /** PEM. */
+  certificate: string;
+  fingerprint: string;
+  expires_on: string;
+  /** JSON array. */
+  hostnames: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface CustomPageRow {
+  id: string;
+  account_id: string;
+  name: string;
+  type: string;
+  custom_html: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface BlockedUserRow {
+  id: string;
+  account_id: string;
+  email: string;
+  email_key: string;
+  reason: string;
+  created_at: string;
+}
+
+export interface SignInPinRow {
+  state_id: string;
+  account_id: string;
+  email_key: string;
+  /** Sealed. */
+  pin: string;
+  tries: number;
+  sent_at: string;
+  expires_at: string;
+}
+
+export interface PolicyTestRow {
+  id: string;
+  account_id: string;
+  status: string;
+  policies: string;
+  total: number;
+  approved: number;
+  blocked: number;
+  errored: number;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface PolicyTestUserRow {
+  test_id: string;
+  ordinal: number;
+  user_id: string;
+  email: string;
+  name: string;
+  status: string;
+  explanation: string;
 }
 
 export interface ServiceTokenRow {
@@ -263,6 +407,8 @@ export interface SignInStateRow {
   fresh_login: number;
   created_at: string;
   expires_at: string;
+  /** What a provider posted from its own site; sealed. */
+  response: string | null;
 }
 
 export interface SessionRow {
@@ -276,6 +422,10 @@ export interface SessionRow {
   identity: string;
   issued_at: string;
   expires_at: string;
+  /** JSON array (RFC 8176). */
+  amr: string;
+  /** The provider's own name for the session. */
+  provider_sid: string | null;
 }
 
 export interface HandOffRow {

@@ -1,7 +1,9 @@
 import type { Clock } from '../kernel/clock.ts';
+import type { Answers } from '../policy/evaluate.ts';
 import type { Lease } from '../protocol/lease.ts';
 import type { Rev } from '../protocol/rev.ts';
 import type { Assertions } from './assertions.ts';
+import { surroundingsOf } from './client-certificate.ts';
 import { type Presented, presentedCredential } from './credential.ts';
 import { aheadOf, type Credential, decide, endOf, type Refusal, type Visitor } from './decide.ts';
 import type { Question } from './question.ts';
@@ -19,6 +21,8 @@ export interface Admitted {
   readonly assertion: string;
   /** When it is over by itself, in milliseconds since the epoch. */
   readonly endsAt: number;
+  /** What external services said of it; what is open keeps that. */
+  readonly answers: Answers;
   /** The lease for this one exchange, where a node admitted it for a gate that has none (schedule 5). */
   readonly lent?: Pick<Lease, 'isLive' | 'remaining'>;
 }
@@ -99,13 +103,15 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
  */
 export function admittedUntil(
   { state, clock }: Pick<AdmissionOptions, 'state' | 'clock'>,
-  { host, path }: Question,
-  { destination, credential }: Admitted,
+  question: Question,
+  { destination, credential, answers }: Admitted,
 ): number | null {
-  const now = state.route(host, path);
+  const now = state.route(question.host, question.path);
   if (now?.application.id !== destination.application.id || now.upstream !== destination.upstream)
     return null;
-  const verdict = decide(now, credential, clock.now());
+  const at = clock.now();
+  const surroundings = surroundingsOf(now.account, question, at);
+  const verdict = decide(now, credential, { now: at, surroundings, answers });
   return verdict.verdict === 'allow' ? endOf(credential, verdict.visitor) : null;
 }
 
@@ -134,22 +140,30 @@ function decideNow(
     };
   }
   if (ahead) options.onAhead?.(accountId, ahead);
-  return conclude(options, destination, credential);
+  return conclude(options, { question, destination, credential });
 }
 
 function conclude(
   { assertions, clock }: AdmissionOptions,
-  destination: Destination,
-  credential: Credential,
+  {
+    question,
+    destination,
+    credential,
+  }: { question: Question; destination: Destination; credential: Credential },
 ): Admission | (() => Promise<void>) {
   const now = clock.now();
-  const verdict = decide(destination, credential, now);
+  const answers = null;
+  const surroundings = surroundingsOf(destination.account, question, now);
+  const verdict = decide(destination, credential, { now, surroundings, answers });
+  if (verdict.verdict === 'undecided') {
+    return { verdict: 'deny', reason: 'no_policy_matched', destination, visitor: verdict.visitor };
+  }
   if (verdict.verdict !== 'allow') return { ...verdict, destination };
   const { visitor } = verdict;
   const told = { destination, visitor, credential, now };
   const assertion = assertions.recall(told);
   if (assertion === null) return async () => assertions.make(told);
-  return { ...verdict, destination, credential, assertion, endsAt: endOf(credential, visitor) };
+  return { ...verdict, destination, credential, assertion, answers, endsAt: endOf(credential, visitor) };
 }
 
 /** The credential, if nothing is left to be checked that takes time; null for a token not seen before. */

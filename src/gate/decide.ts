@@ -1,6 +1,6 @@
 import { equalInConstantTime } from '../kernel/crypto.ts';
-import { evaluate } from '../policy/evaluate.ts';
-import type { Identity } from '../policy/rules.ts';
+import type { Answers } from '../policy/evaluate.ts';
+import type { ExternalQuestion, Identity, Surroundings } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import { isBeyond, parseRev, type Rev } from '../protocol/rev.ts';
 import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
@@ -79,18 +79,42 @@ export function standingSession(
   return sameLineage && stands ? { session } : { reason: 'revoked' };
 }
 
+/** What a verdict rests on beside the credential. */
+export interface Asking {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly surroundings: Surroundings;
+  /** What external services said for this request (policy/evaluate.ts). */
+  readonly answers: Answers;
+}
+
+/** Policies rest on what external services have to say, which is not known yet. */
+export interface Undecided {
+  readonly verdict: 'undecided';
+  readonly questions: readonly ExternalQuestion[];
+  readonly visitor: Visitor;
+}
+
 /**
  * The verdict on a request with a credential, from memory alone, in one turn: who is behind it and whether that
  * stands now, then the current policy (design §4.3, §4.4, §4.11, §5).
  */
-export function decide(destination: Destination, credential: Credential, now: number): Verdict {
+export function decide(
+  destination: Destination,
+  credential: Credential,
+  { now, surroundings, answers }: Asking,
+): Verdict | Undecided {
   const found =
     credential.kind === 'session'
       ? findPerson(destination, credential, now)
       : findService(destination.account, credential, now);
   if ('reason' in found) return { verdict: 'sign_in', reason: found.reason };
-  const judged = evaluate(destination.application.policies, identityOf(found.visitor));
+  const { account, application } = destination;
   const { visitor } = found;
+  const identity = identityOf(account, visitor);
+  const judged = account.rules.evaluate({ application, identity, surroundings, answers });
+  const { questions } = judged;
+  if (questions.length > 0) return { verdict: 'undecided', questions, visitor };
   if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason, visitor };
   return { verdict: 'allow', reason: 'policy_allow', visitor };
 }
@@ -140,11 +164,9 @@ function hasSecret(token: ServiceTokenState, secretHash: string, now: number): b
   return isCurrentOne || (isPrevious && now < previous.expires_at);
 }
 
-/** What policies are evaluated on. */
-export function identityOf(visitor: Visitor): Identity {
-  return visitor.kind === 'user'
-    ? { email: visitor.session.email }
-    : { serviceTokenId: visitor.serviceToken.id };
+/** What policies are evaluated on; always the same object for the same visitor. */
+export function identityOf({ rules }: AccountState, visitor: Visitor): Identity {
+  return visitor.kind === 'user' ? rules.personOf(visitor.session) : rules.serviceOf(visitor.serviceToken);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { FeedItem, Subject } from '../protocol/feed.ts';
 import { subjectKey } from '../protocol/feed.ts';
 import type { Admitted } from './admission.ts';
 import { lineageOf } from './lineage.ts';
+import { isOfRules } from './rule-memory.ts';
 
 /**
  * Whose an exchange is: every subject whose revocation ends it, and every object whose change may. Those of a
@@ -53,7 +54,7 @@ export function changedBy(accountId: string, item: FeedItem): string[] {
  * that touches every exchange of the account.
  */
 export function touchedBy(accountId: string, { kind }: FeedItem): string[] {
-  if (kind !== 'application' && kind !== 'organization' && kind !== 'provider') return [];
+  if (!isOfRules(kind)) return [];
   return [keyOf(accountId, { type: 'account', id: accountId })];
 }
 

@@ -259,6 +259,8 @@ function loadedState() {
     subject: 'subject',
     expires_at: 2000,
     rev: [1, 5],
+    claims: {},
+    amr: [],
   };
   const organization = { name: 'Acme', auth_domain: 'team.example', session_duration: 1 };
   state.load({

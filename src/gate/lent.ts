@@ -3,6 +3,7 @@ import { BINDING_COOKIE, type Cookies, type Scheme, SESSION_COOKIE } from '../pr
 import type { Lease } from '../protocol/lease.ts';
 import type { ApplicationState } from '../protocol/state.ts';
 import type { Admission } from './admission.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import type { SentServiceToken } from './credential.ts';
 import type { Credential, Reason, Visitor } from './decide.ts';
 import type { Question } from './question.ts';
@@ -19,6 +20,7 @@ export interface SentQuestion {
   readonly cookies: SentCookies;
   readonly accessToken: string | null;
   readonly serviceToken: SentServiceToken | null;
+  readonly certificate: ClientCertificate | null;
   /** The header from which this application reads a service token, if it came. */
   readonly header: { readonly name: string; readonly value: string } | null;
 }
@@ -49,12 +51,12 @@ export type SentAdmission =
 
 /** What a node needs to judge a question, and nothing else. */
 export function toSent(question: Question, application: ApplicationState | null): SentQuestion {
-  const { host, path, method, scheme, ip, accessToken, serviceToken } = question;
+  const { host, path, method, scheme, ip, accessToken, serviceToken, certificate } = question;
   const name = application?.service_token_header ?? null;
   const value = name === null ? null : question.header(name);
   const cookies = sentCookies(question.cookies, [SESSION_COOKIE, BINDING_COOKIE]);
   const header = name === null || value === null ? null : { name, value };
-  return { host, path, method, scheme, ip, cookies, accessToken, serviceToken, header };
+  return { host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate, header };
 }
 
 /** Of these names every value, and of no other. */
@@ -72,12 +74,14 @@ export function readSent(sent: unknown): Question | null {
   const cookies = readSentCookies(sent.cookies);
   const serviceToken = readServiceToken(sent.serviceToken);
   const header = readHeader(sent.header);
+  const certificate = readCertificate(sent.certificate);
   if (!isText(host) || !isText(path) || !isText(method) || !isText(ip)) return null;
   if (scheme !== 'http' && scheme !== 'https') return null;
   if (!cookies || serviceToken === undefined || header === undefined || !isTextOrNull(accessToken))
     return null;
+  if (certificate === undefined) return null;
   return {
-    ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken },
+    ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate },
     ...{ target: path, otherCookies: '', navigation: false, crossSite: false, plain: true },
     header: (name) => (header?.name === name ? header.value : null),
   };
@@ -127,7 +131,7 @@ export function toLentAdmission(
   const destination = { account, application, upstream };
   const endsAt = sent.endsAt ?? Number.POSITIVE_INFINITY;
   const allowed = { verdict: 'allow', reason: 'policy_allow' } as const;
-  return { ...allowed, destination, credential, visitor, assertion, endsAt, lent };
+  return { ...allowed, destination, credential, visitor, assertion, endsAt, answers: null, lent };
 }
 
 /** What a node said, at its word but for its form; null for anything else. */
@@ -156,6 +160,14 @@ function readServiceToken(sent: unknown): SentServiceToken | null | undefined {
   if (!isObject(sent)) return undefined;
   const { clientId, secret } = sent;
   return isTextOrNull(clientId) && isTextOrNull(secret) ? { clientId, secret } : undefined;
+}
+
+function readCertificate(sent: unknown): ClientCertificate | null | undefined {
+  if (sent === null) return null;
+  if (!isObject(sent)) return undefined;
+  const { authority, commonName, expiresAt } = sent;
+  if (!isText(authority) || !isTextOrNull(commonName) || !Number.isSafeInteger(expiresAt)) return undefined;
+  return { authority, commonName, expiresAt: expiresAt as number };
 }
 
 function readHeader(sent: unknown): SentQuestion['header'] | undefined {

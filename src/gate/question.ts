@@ -1,5 +1,6 @@
 import { normalisePath } from '../kernel/path.ts';
 import { type CookieReader, type Cookies, comesFromElsewhere, type Scheme } from '../protocol/cookies.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import type { SentServiceToken } from './credential.ts';
 import type { Reason } from './decide.ts';
 import type { Headers } from './question-headers.ts';
@@ -27,6 +28,8 @@ export interface Question {
   readonly header: (name: string) => string | null;
   /** The client's address, as the trusted proxies tell it. */
   readonly ip: string;
+  /** The client certificate of the connection, if it was verified; a foreign proxy's word counts for nothing. */
+  readonly certificate: ClientCertificate | null;
   /** It asks for nothing but an answer, and can be asked again: no body, no other protocol, a safe method. */
   readonly plain: boolean;
 }
@@ -47,6 +50,13 @@ export interface Facts {
   readonly target: string | undefined;
 }
 
+/** Where it came from. */
+export interface From {
+  readonly ip: string;
+  readonly certificate?: ClientCertificate | null;
+  readonly readCookies: CookieReader;
+}
+
 /**
  * The question that these facts make, together with what the client said in `headers`. Whatever reads requests
  * ends here. Nothing that is missing is taken from elsewhere, nothing repeated is resolved (standards §4.3).
@@ -54,7 +64,7 @@ export interface Facts {
 export function toQuestion(
   headers: Headers,
   { method, scheme, host, target }: Facts,
-  { ip, readCookies }: { ip: string; readCookies: CookieReader },
+  { ip, certificate = null, readCookies }: From,
 ): Reading {
   const isComplete = isMethod(method) && isScheme(scheme) && isHost(host) && isTarget(target);
   if (!isComplete || ONCE.some((name) => headers.repeats(name))) {
@@ -76,6 +86,7 @@ export function toQuestion(
       serviceToken: sentServiceToken(headers),
       header: (name) => headers.single(name) ?? null,
       ip,
+      certificate,
       plain: isPlain(headers, method),
     },
   };

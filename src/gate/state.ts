@@ -2,13 +2,19 @@ import type { FeedChange, FeedItem, Subject } from '../protocol/feed.ts';
 import type { RevocationIndex } from '../protocol/revocation-index.ts';
 import type {
   ApplicationState,
+  CertificateState,
+  CustomPageState,
+  GroupState,
   KeyState,
+  ListState,
   OrganizationState,
+  PolicyState,
   ProviderState,
   ServiceTokenState,
   SessionState,
 } from '../protocol/state.ts';
 import { createLineages, type Lineages } from './lineage.ts';
+import { createRuleMemory, isOfRules, type RuleMemory } from './rule-memory.ts';
 
 /** What a gate holds of one account, all in memory, as of `revocations.head`. */
 export interface AccountState {
@@ -17,6 +23,10 @@ export interface AccountState {
   readonly lineages: Lineages;
   readonly organization: OrganizationState | null;
   readonly applications: ReadonlyMap<string, ApplicationState>;
+  /** What policies are made of beside the applications' own, and what was decided by them. */
+  readonly rules: RuleMemory;
+  readonly certificates: ReadonlyMap<string, CertificateState>;
+  readonly customPages: ReadonlyMap<string, CustomPageState>;
   readonly providers: ReadonlyMap<string, ProviderState>;
   readonly sessions: ReadonlyMap<string, SessionState>;
   /** By client id, those that live. */
@@ -62,6 +72,9 @@ interface Writable {
   lineages: Lineages;
   organization: OrganizationState | null;
   applications: Map<string, ApplicationState>;
+  rules: RuleMemory;
+  certificates: Map<string, CertificateState>;
+  customPages: Map<string, CustomPageState>;
   providers: Map<string, ProviderState>;
   sessions: Map<string, SessionState>;
   sessionsOfUser: Map<string, Set<string>>;
@@ -146,6 +159,9 @@ function emptyAccount(accountId: string, revocations: RevocationIndex): Writable
     lineages: createLineages(accountId),
     organization: null,
     applications: new Map(),
+    rules: createRuleMemory(),
+    certificates: new Map(),
+    customPages: new Map(),
     providers: new Map(),
     sessions: new Map(),
     sessionsOfUser: new Map(),
@@ -172,6 +188,7 @@ function withoutPort(host: string): string {
 }
 
 function takeItem(account: Writable, item: FeedItem): void {
+  if (isOfRules(item.kind)) account.rules.forget();
   switch (item.kind) {
     case 'revocation':
       forget(account, item.subject);
@@ -181,6 +198,21 @@ function takeItem(account: Writable, item: FeedItem): void {
       return;
     case 'application':
       put(account.applications, item.id, item.state as ApplicationState | null);
+      return;
+    case 'policy':
+      account.rules.putPolicy(item.id, item.state as unknown as PolicyState | null);
+      return;
+    case 'group':
+      account.rules.putGroup(item.id, item.state as unknown as GroupState | null);
+      return;
+    case 'list':
+      account.rules.putList(item.id, item.state as unknown as ListState | null);
+      return;
+    case 'certificate':
+      put(account.certificates, item.id, item.state as CertificateState | null);
+      return;
+    case 'custom_page':
+      put(account.customPages, item.id, item.state as CustomPageState | null);
       return;
     case 'provider':
       put(account.providers, item.id, item.state as ProviderState | null);

@@ -30,7 +30,18 @@ export function subjectKey({ type, id }: Subject): string {
 }
 
 /** What a gate must know besides revocations: the newest state of an object, or that it is gone. */
-export type StateKind = 'organization' | 'application' | 'provider' | 'session' | 'service_token' | 'key';
+export type StateKind =
+  | 'organization'
+  | 'application'
+  | 'policy'
+  | 'group'
+  | 'list'
+  | 'certificate'
+  | 'custom_page'
+  | 'provider'
+  | 'session'
+  | 'service_token'
+  | 'key';
 
 /** What an act adds to the feed. All entries of one transaction share one position and are applied whole. */
 export type FeedItem =

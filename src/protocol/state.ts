@@ -1,4 +1,4 @@
-import type { Policy } from '../policy/rules.ts';
+import type { Claims, Policy, RuleLists } from '../policy/rules.ts';
 import type { RevClaim } from './rev.ts';
 
 /**
@@ -10,6 +10,72 @@ export interface OrganizationState {
   /** Host, with port where it is not the scheme's own, of the team domain. */
   readonly auth_domain: string;
   readonly session_duration: number;
+  /** Whether a person is sent straight to the provider where there is but one. */
+  readonly auto_redirect_to_identity: boolean;
+  /** As `strict_service_tokens` of every application. */
+  readonly strict_service_tokens: boolean;
+  /** Whether what leads to no application is denied; if not, it is let through below the account's zones. */
+  readonly deny_unmatched_requests: boolean;
+  /** Names of zones of which the opposite holds. */
+  readonly unmatched_exempted_zones: readonly string[];
+  /** Names of the account's zones. */
+  readonly zones: readonly string[];
+  readonly design: DesignState;
+  /** Custom pages of the organization, by id; null for ours. */
+  readonly custom_pages: { readonly forbidden: string | null; readonly identity_denied: string | null };
+}
+
+/** What an organization's pages look like; null leaves it to us. */
+export interface DesignState {
+  readonly header_text: string | null;
+  readonly footer_text: string | null;
+  /** An https URL. */
+  readonly logo: string | null;
+  /** `#rrggbb`. */
+  readonly text_color: string | null;
+  readonly background_color: string | null;
+}
+
+/** A reusable policy; its precedence is each application's. */
+export type PolicyState = Omit<Policy, 'precedence'>;
+
+/** An application's use of a reusable policy. */
+export interface PolicyLink {
+  readonly reusable: string;
+  readonly precedence: number;
+}
+
+/** An Access group. */
+export interface GroupState extends RuleLists {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A list that rules name, of e-mails (normalised) or of address blocks (CIDR). */
+export interface ListState {
+  readonly id: string;
+  readonly type: 'email' | 'ip';
+  readonly items: readonly string[];
+}
+
+/** An authority whose client certificates count, on some hosts. */
+export interface CertificateState {
+  readonly id: string;
+  readonly name: string;
+  /** PEM. */
+  readonly certificate: string;
+  /** SHA-256 of its DER form, in lower-case hex. */
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch. */
+  readonly expires_at: number;
+  /** Host names, in lower case. */
+  readonly hostnames: readonly string[];
+}
+
+export interface CustomPageState {
+  readonly id: string;
+  readonly type: string;
+  readonly html: string;
 }
 
 export interface ApplicationState {
@@ -19,7 +85,7 @@ export interface ApplicationState {
   readonly type: string;
   readonly session_duration: number | null;
   readonly destinations: readonly DestinationState[];
-  readonly policies: readonly Policy[];
+  readonly policies: readonly (Policy | PolicyLink)[];
   /** Providers that may sign people in; empty for all. */
   readonly allowed_idps: readonly string[];
   readonly auto_redirect_to_identity: boolean;
@@ -33,6 +99,16 @@ export interface ApplicationState {
   readonly strict_service_tokens: boolean;
   /** A service token that may not is told 401 and not 403. */
   readonly service_auth_401: boolean;
+  readonly app_launcher_visible: boolean;
+  readonly logo_url: string | null;
+  /** What a denied person is told instead of our words. */
+  readonly deny_message: string | null;
+  /** Where a denied person is sent instead. */
+  readonly deny_url: string | null;
+  /** Where anybody else who is denied is sent. */
+  readonly non_identity_deny_url: string | null;
+  /** Custom pages of the application, by id; in their place, the organization's. */
+  readonly custom_pages: readonly string[];
 }
 
 /** A part of a host that belongs to an application, and the server behind it. */
@@ -74,6 +150,10 @@ export interface SessionState {
   readonly subject: string;
   readonly expires_at: number;
   readonly rev: RevClaim;
+  /** Of the identity, as its provider told last: policies are evaluated on what is, not on what was. */
+  readonly claims: Claims;
+  /** How the person proved themselves at this sign-in (RFC 8176). */
+  readonly amr: readonly string[];
 }
 
 /** A public key of the account: `session` keys sign what people carry, `gate` keys what applications get. */

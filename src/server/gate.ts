@@ -2,6 +2,7 @@ import type { AdmissionOptions } from '../gate/admission.ts';
 import type { Answer } from '../gate/answers.ts';
 import { aheadOf, type Reason, standingSession } from '../gate/decide.ts';
 import type { Question } from '../gate/question.ts';
+import { createRuleMemory } from '../gate/rule-memory.ts';
 import type { AccountState, Destination, GateState } from '../gate/state.ts';
 import type { TokenVerifier } from '../gate/verify.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -25,6 +26,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
     application: (accountId, aud) => {
       const applications = state.account(accountId)?.applications.values() ?? [];
       return [...applications].find((application) => application.aud === aud) ?? null;
+    },
+    judge: (accountId, session, { application, ip }) => {
+      const { rules } = state.account(accountId) ?? { rules: createRuleMemory() };
+      return rules.judge(session, { application, ip });
     },
     providers: (accountId) => [...(state.account(accountId)?.providers.values() ?? [])],
     session: async (token, of) => {

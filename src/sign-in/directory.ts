@@ -1,3 +1,4 @@
+import type { Evaluation } from '../policy/evaluate.ts';
 import type { ApplicationState, OrganizationState, ProviderState, SessionState } from '../protocol/state.ts';
 
 /** The team domain of an account. */
@@ -16,6 +17,12 @@ export type TokenKind = { readonly accountId: string } & (
 export interface Directory {
   application(accountId: string, aud: string): ApplicationState | null;
   providers(accountId: string): readonly ProviderState[];
+  /** What current policies say of a session on its way to an application, from this address. */
+  judge(
+    accountId: string,
+    session: SessionState,
+    of: { application: ApplicationState; ip: string },
+  ): Evaluation;
   /** The session behind a token of this kind, if it is genuine, alive and not revoked. */
   session(token: string, of: TokenKind): Promise<SessionState | null>;
 }

@@ -49,7 +49,7 @@ async function authorized(signIn: SignIn, request: EdgeRequest): Promise<Answer>
   const code = parameter(request, 'code');
   const browser = onlyCookie(held, browserCookie(scheme));
   if (!code || !browser) throw new SignInRefused('hand_off_invalid');
-  const redeemed = await signIn.redeem(team, { code, browser, applications });
+  const redeemed = await signIn.redeem(team, { code, browser, ip: request.ip, applications });
   const { same_site_cookie: sameSite } = redeemed.application;
   const cookies = tokenCookies(redeemed, scheme);
   // An absolute address: a path that begins with two slashes would lead to another host.

@@ -5,6 +5,7 @@ import type { IdentityRow, SignInStateRow, UserRow } from '../database/tables.ts
 import { SECOND, timestamp } from '../kernel/clock.ts';
 import { emailDomain, normaliseEmail } from '../kernel/email.ts';
 import { newSessionNonce, newUuid } from '../kernel/ids.ts';
+import type { Claims } from '../policy/rules.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import type { Head } from '../protocol/rev.ts';
 import type { Change } from '../removal/act.ts';
@@ -17,6 +18,7 @@ import {
   insertIdentity,
   insertSession,
   listIdentitiesOf,
+  listLineagesOf,
   type SessionLineage,
   takeState,
   updateIdentity,
@@ -31,6 +33,12 @@ export interface ProvenIdentity {
   readonly name: string | null;
   /** When the provider last authenticated the person: seconds since the epoch, by our clock. */
   readonly authTime: number | null;
+  /** What policies may ask about, beside the e-mail. */
+  readonly claims: Claims;
+  /** How they proved themselves (RFC 8176). */
+  readonly amr: readonly string[];
+  /** The provider's own name for the session, by which it may end it. */
+  readonly sid: string | null;
 }
 
 export interface FinishInput {
@@ -91,15 +99,20 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
   const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
   if (linked.user_id !== user.id) throw new SignInRefused('email_changed');
   const seen = seenIdentity(input, { state, userId: user.id, email });
-  await updateIdentity(tx, linked.id, { profile: JSON.stringify(seen), updated_at: timestamp(input.now) });
-  const session = newSession(input, { state, identity: linked, email, seen });
-  const { email_key: _, issuer: __, subject: ___, ...row } = session;
+  const claims = JSON.stringify(input.proven.claims);
+  const now = timestamp(input.now);
+  await updateIdentity(tx, linked.id, { profile: JSON.stringify(seen), claims, updated_at: now });
+  // Policies are evaluated on what the provider said last: the person's other sessions through it change with it.
+  const of = { accountId: input.accountId, identityId: linked.id, now };
+  const changed = claims === linked.claims ? [] : await listLineagesOf(tx, of);
+  const session = newSession(input, { state, identity: { ...linked, claims }, email, seen });
+  const { email_key: _, issuer: __, subject: ___, claims: ____, ...row } = session;
   await insertSession(tx, row);
-  await recordSignIn(tx, user, timestamp(input.now));
+  await recordSignIn(tx, user, now);
   return {
     result: { session, returnTo: state.return_to, applicationId: state.application_id },
-    items: [sessionItem(session)],
-    onlyAdds: true,
+    items: [...changed, session].map(sessionItem),
+    onlyAdds: changed.length === 0,
     audit: {
       action: 'user.sign_in',
       resource: { type: 'user', id: user.id },
@@ -178,6 +191,7 @@ async function linkIdentity(
     issuer: input.proven.issuer,
     subject: input.proven.subject,
     profile: '{}',
+    claims: '{}',
     created_at: now,
     updated_at: now,
   };
@@ -209,6 +223,9 @@ function newSession(
     email_key: email,
     issuer: identity.issuer,
     subject: identity.subject,
+    claims: identity.claims,
+    amr: JSON.stringify(input.proven.amr),
+    provider_sid: input.proven.sid,
   };
 }
 

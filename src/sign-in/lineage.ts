@@ -1,5 +1,6 @@
 import type { Snapshot, Tx } from '../database/database.ts';
 import type { JsonObject } from '../kernel/json.ts';
+import type { Claims } from '../policy/rules.ts';
 import { type FeedItem, identitySubject, type Subject } from '../protocol/feed.ts';
 import { type Rev, toClaim } from '../protocol/rev.ts';
 import type { SessionState } from '../protocol/state.ts';
@@ -22,7 +23,11 @@ export function revOf(row: { epoch: number; position: number }): Rev {
 
 /** The session as gates know it. */
 export function sessionItem(session: SessionLineage): FeedItem {
-  const state: SessionState = {
+  return { kind: 'session', id: session.nonce, state: sessionState(session) as unknown as JsonObject };
+}
+
+export function sessionState(session: SessionLineage): SessionState {
+  return {
     nonce: session.nonce,
     user_id: session.user_id,
     email: session.email_key,
@@ -31,8 +36,9 @@ export function sessionItem(session: SessionLineage): FeedItem {
     subject: session.subject,
     expires_at: Date.parse(session.expires_at),
     rev: toClaim(revOf(session)),
+    claims: JSON.parse(session.claims) as Claims,
+    amr: JSON.parse(session.amr) as string[],
   };
-  return { kind: 'session', id: session.nonce, state: state as unknown as JsonObject };
 }
 
 /** Drops what has expired of sign-ins and sessions, so that nothing piles up; nothing decides by its absence. */

@@ -78,7 +78,7 @@ async function goOn(
   { session, goal }: { session: SessionState; goal: Goal },
 ): Promise<Answer> {
   const { application, browserHash, target: returnTo } = goal;
-  const judged = signIn.judge(session, application);
+  const judged = signIn.judge(team, session, { application, ip });
   if (judged.verdict !== 'allow') {
     const reason = judged.reason as RefusedReason;
     const { email, provider_id: providerId } = session;

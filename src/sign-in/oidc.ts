@@ -94,6 +94,9 @@ function readClaims(
     emailVerified: verified === undefined ? null : verified === true || verified === 'true',
     name: typeof name === 'string' ? readName(name) : null,
     authTime: authTimeHere(claims, now),
+    claims: {},
+    amr: [],
+    sid: null,
   };
 }
 

@@ -5,7 +5,7 @@ import { randomSecret, sha256, type Vault } from '../kernel/crypto.ts';
 import { parseDuration } from '../kernel/duration.ts';
 import { normaliseEmail } from '../kernel/email.ts';
 import type { JsonObject } from '../kernel/json.ts';
-import { evaluate } from '../policy/evaluate.ts';
+import type { Evaluation } from '../policy/evaluate.ts';
 import type { TokenClaims } from '../protocol/claims.ts';
 import type { Scheme } from '../protocol/cookies.ts';
 import { revocation } from '../protocol/feed.ts';
@@ -15,6 +15,7 @@ import { completeSignIn, signingIn } from './callback.ts';
 import type { Directory, Team } from './directory.ts';
 import { type FailedLogin, noteFailedLogin } from './failed-logins.ts';
 import { applicationClaims, createHandOff, redeemHandOff, sessionClaims } from './hand-off.ts';
+import { sessionState } from './lineage.ts';
 import { authorizationUrl } from './oidc.ts';
 import { SignInRefused } from './refused.ts';
 import { startSignIn } from './start.ts';
@@ -132,8 +133,8 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
     },
 
     /** Whether current policy lets the person of this session use the application. */
-    judge(session: SessionState, application: ApplicationState) {
-      return evaluate(application.policies, { email: session.email });
+    judge({ accountId }: Team, session: SessionState, of: { application: ApplicationState; ip: string }) {
+      return directory.judge(accountId, session, of);
     },
 
     /** The one-time code for an application's host. */
@@ -154,10 +155,10 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
     /** The application token for a code that came to the host of these applications, and which of them it is for. */
     async redeem(
       team: Team,
-      request: { code: string; browser: string; applications: readonly ApplicationState[] },
+      request: { code: string; browser: string; ip: string; applications: readonly ApplicationState[] },
     ): Promise<IssuedForApplication> {
       const { accountId } = team;
-      const { code, browser, applications } = request;
+      const { code, browser, ip, applications } = request;
       const { redeemed, application } = await database.write(async (tx) => {
         const input = { accountId, code, browserHash: sha256(browser), now: now() };
         const redeemed = await redeemHandOff(tx, input);
@@ -170,7 +171,10 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
       const claims = applicationClaims(redeemed, {
         issuer: issuerOf(team),
         audience: application.aud,
-        duration: durationFor(application, redeemed.session.email_key),
+        duration: durationFor(
+          application,
+          directory.judge(accountId, sessionState(redeemed.session), { application, ip }),
+        ),
         binding,
         now: now(),
       });
@@ -202,8 +206,7 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
 }
 
 /** Policy session, else the application's, else a day (reference §4.3). */
-function durationFor(application: ApplicationState, email: string): number {
-  const { sessionDuration } = evaluate(application.policies, { email });
+function durationFor(application: ApplicationState, { sessionDuration }: Evaluation): number {
   const ofPolicy = sessionDuration === null ? null : parseDuration(sessionDuration);
   return ofPolicy ?? application.session_duration ?? DEFAULT_SESSION;
 }

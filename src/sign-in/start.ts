@@ -51,6 +51,7 @@ export async function startSignIn(tx: Tx, vault: Vault, input: StartInput): Prom
     fresh_login: input.freshLogin ? 1 : 0,
     created_at: timestamp(input.now),
     expires_at: timestamp(input.now + STATE_FOR),
+    response: null,
   });
   return started;
 }

@@ -55,7 +55,7 @@ export async function insertIdentity(tx: Tx, identity: IdentityRow): Promise<voi
 export async function updateIdentity(
   tx: Tx,
   id: string,
-  seen: { profile: string; updated_at: string },
+  seen: Pick<IdentityRow, 'profile' | 'claims' | 'updated_at'>,
 ): Promise<void> {
   await tx.query.updateTable('identities').set(seen).where('id', '=', id).execute();
 }
@@ -74,7 +74,12 @@ export async function deleteSession(tx: Tx, accountId: string, nonce: string): P
 }
 
 /** A session with what names it in a lineage. */
-export type SessionLineage = SessionRow & { email_key: string; issuer: string; subject: string };
+export type SessionLineage = SessionRow & {
+  email_key: string;
+  issuer: string;
+  subject: string;
+  claims: string;
+};
 
 export async function findLineage(
   snapshot: Snapshot,
@@ -112,13 +117,24 @@ export async function listLineages(
   return await selectLineages(snapshot, accountId).where('sessions.expires_at', '>', now).execute();
 }
 
+/** Every session of an identity that has not expired. */
+export async function listLineagesOf(
+  tx: Tx,
+  { accountId, identityId, now }: { accountId: string; identityId: string; now: string },
+): Promise<SessionLineage[]> {
+  return await selectLineages(tx, accountId)
+    .where('sessions.identity_id', '=', identityId)
+    .where('sessions.expires_at', '>', now)
+    .execute();
+}
+
 function selectLineages(snapshot: Snapshot, accountId: string) {
   return snapshot.query
     .selectFrom('sessions')
     .innerJoin('users', 'users.id', 'sessions.user_id')
     .innerJoin('identities', 'identities.id', 'sessions.identity_id')
     .selectAll('sessions')
-    .select(['users.email_key', 'identities.issuer', 'identities.subject'])
+    .select(['users.email_key', 'identities.issuer', 'identities.subject', 'identities.claims'])
     .where('sessions.account_id', '=', accountId);
 }
 

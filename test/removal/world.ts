@@ -17,7 +17,7 @@ import { createFeed, type StateSource } from '../../src/removal/feed.ts';
 import { sessionClaims } from '../../src/sign-in/hand-off.ts';
 import { sessionStates } from '../../src/sign-in/lineage.ts';
 import type { SessionLineage } from '../../src/sign-in/store.ts';
-import { applicationState } from '../support/gate-parts.ts';
+import { applicationState, asking } from '../support/gate-parts.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import {
   createSteps,
@@ -131,9 +131,10 @@ export const HOST = 'app.example.com';
 /** The verdict on a request to the application, as forward-auth comes to it. */
 export function askGate(state: GateState, token: SessionToken, now: number): Verdict {
   const destination = state.route(HOST, '/');
-  return destination
-    ? decide(destination, { kind: 'session', token, binding: null }, now)
-    : { verdict: 'deny', reason: 'application_unknown' };
+  if (!destination) return { verdict: 'deny', reason: 'application_unknown' };
+  const verdict = decide(destination, { kind: 'session', token, binding: null }, asking(now));
+  if (verdict.verdict === 'undecided') throw new Error('a policy that asks elsewhere');
+  return verdict;
 }
 
 function newApplication(): ApplicationState {

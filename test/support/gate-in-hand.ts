@@ -168,6 +168,8 @@ function memoryOf(upstream: string): GateState {
     subject: 'subject',
     expires_at: 2000,
     rev: [1, 5],
+    claims: {},
+    amr: [],
   };
   const organization = { name: 'Acme', auth_domain: 'team.example', session_duration: 1 };
   state.load({

@@ -1,6 +1,7 @@
 import type { Admissions } from '../../src/gate/admission.ts';
 import { createAdmissions } from '../../src/gate/admission.ts';
 import type { Assertions } from '../../src/gate/assertions.ts';
+import type { Asking } from '../../src/gate/decide.ts';
 import type { GateState } from '../../src/gate/state.ts';
 import type { TokenVerifier } from '../../src/gate/verify.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
@@ -83,6 +84,17 @@ export function applicationState(parts: Partial<ApplicationState> = {}): Applica
     service_token_header: null,
     strict_service_tokens: false,
     service_auth_401: false,
+    app_launcher_visible: true,
+    logo_url: null,
+    deny_message: null,
+    deny_url: null,
+    non_identity_deny_url: null,
+    custom_pages: [],
     ...parts,
   };
+}
+
+/** A request from one address, with nothing else that policies ask about. */
+export function asking(now: number, ip = '127.0.0.1'): Asking {
+  return { now, surroundings: { ip, certificate: null }, answers: null };
 }

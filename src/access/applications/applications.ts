@@ -180,6 +180,12 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
     service_token_header: settings.read_service_tokens_from_header?.toLowerCase() ?? null,
     strict_service_tokens: settings.strict_service_token_auth,
     service_auth_401: settings.service_auth_401_redirect,
+    app_launcher_visible: settings.app_launcher_visible,
+    logo_url: settings.logo_url,
+    deny_message: null,
+    deny_url: null,
+    non_identity_deny_url: null,
+    custom_pages: [],
   };
   return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }

@@ -3,7 +3,8 @@ import type { PolicyRow } from '../../database/tables.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
 import { refuseAsked } from '../../kernel/off.ts';
-import { type Policy, parseInclude, parseRules } from '../../policy/rules.ts';
+import { parseInclude, parseRules } from '../../policy/rule-reader.ts';
+import type { Policy } from '../../policy/rules.ts';
 import { SHORTEST_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { PolicyInput as Contract, Policy as Presented } from './contract.ts';
 

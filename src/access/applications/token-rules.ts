@@ -1,7 +1,7 @@
 import type { Reader } from '../../database/database.ts';
 import { invalidInput } from '../../kernel/errors.ts';
 import { below, type Problem } from '../../kernel/result.ts';
-import { parseRules } from '../../policy/rules.ts';
+import { parseRules } from '../../policy/rule-reader.ts';
 import { serviceTokenIds } from '../service-tokens/service-tokens.ts';
 import type { PolicyInput } from './policy-input.ts';
 

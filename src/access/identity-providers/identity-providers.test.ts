@@ -72,9 +72,10 @@ async function seedSession(stage: Stage, providerId: string) {
   await app.app.control.database.write(async (tx) => {
     await tx.query
       .insertInto('identities')
-      .values({ ...identity, profile: '{}', created_at: now, updated_at: now })
+      .values({ ...identity, profile: '{}', claims: '{}', created_at: now, updated_at: now })
       .execute();
-    const session = { ...own, nonce: newUuid(), identity_id: identity.id, epoch: 1, position: 0 };
+    const parent = { identity_id: identity.id, epoch: 1, position: 0 };
+    const session = { ...own, ...parent, nonce: newUuid(), amr: '[]', provider_sid: null };
     await tx.query
       .insertInto('sessions')
       .values({ ...session, identity: '{}', issued_at: now, expires_at: later })

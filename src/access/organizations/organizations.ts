@@ -152,8 +152,15 @@ function stateItem(row: OrganizationRow): FeedItem {
     name: row.name,
     auth_domain: row.auth_domain,
     session_duration: parseDuration(row.session_duration) ?? DAY,
+    auto_redirect_to_identity: true,
+    strict_service_tokens: false,
+    deny_unmatched_requests: true,
+    unmatched_exempted_zones: [],
+    zones: [],
+    design: { header_text: null, footer_text: null, logo: null, text_color: null, background_color: null },
+    custom_pages: { forbidden: null, identity_denied: null },
   };
-  return { kind: 'organization', id: row.account_id, state: { ...state } as JsonObject };
+  return { kind: 'organization', id: row.account_id, state: state as unknown as JsonObject };
 }
 
 function unknownOrganization() {

@@ -1,0 +1,170 @@
+import { createContains, parseCidr } from '../kernel/address.ts';
+import { type Answers, type Evaluation, evaluate } from '../policy/evaluate.ts';
+import { createRuleIndexes } from '../policy/rule-index.ts';
+import type {
+  Identity,
+  NamedList,
+  NamedSets,
+  PersonIdentity,
+  Policy,
+  ServiceIdentity,
+  Surroundings,
+} from '../policy/rules.ts';
+import type { StateKind } from '../protocol/feed.ts';
+import type {
+  ApplicationState,
+  GroupState,
+  ListState,
+  PolicyLink,
+  PolicyState,
+  ServiceTokenState,
+  SessionState,
+} from '../protocol/state.ts';
+
+/** Who asks for an application, from where, and what external services said of them. */
+export interface Evaluated {
+  readonly application: ApplicationState;
+  readonly identity: Identity;
+  readonly surroundings: Surroundings;
+  readonly answers: Answers;
+}
+
+/** What policies of an account rest on, and what they say. */
+export interface RuleMemory {
+  /** Groups and lists, as rules name them. */
+  readonly sets: NamedSets;
+  /**
+   * What the current policies say. It is remembered for an identity and an application until any rule changes, or
+   * whoever asks comes from elsewhere: most requests are like the one before. Revocations are no part of it, and are
+   * asked each time.
+   */
+  evaluate(evaluated: Evaluated): Evaluation;
+  /** The same for a person who is on the way to an application, without a certificate and without asking elsewhere. */
+  judge(session: SessionState, on: { application: ApplicationState; ip: string }): Evaluation;
+  /** The person behind a session, always the same object while the session is the same. */
+  personOf(session: SessionState): PersonIdentity;
+  /** The same for a service token. */
+  serviceOf(token: ServiceTokenState): ServiceIdentity;
+  /** The policies of an application, reusable ones in their place. */
+  policiesOf(application: ApplicationState): readonly Policy[];
+  putPolicy(id: string, policy: PolicyState | null): void;
+  putGroup(id: string, group: GroupState | null): void;
+  putList(id: string, list: ListState | null): void;
+  /** Something that decides has changed. */
+  forget(): void;
+}
+
+interface Remembered {
+  readonly ip: string;
+  readonly evaluation: Evaluation;
+}
+
+/** Whether a change of such an object may change what policies say. */
+export function isOfRules(kind: StateKind | 'revocation'): boolean {
+  return OF_RULES.has(kind);
+}
+
+const OF_RULES: ReadonlySet<string> = new Set([
+  'organization',
+  'application',
+  'policy',
+  'group',
+  'list',
+  'certificate',
+  'provider',
+] satisfies StateKind[]);
+
+export function createRuleMemory(): RuleMemory {
+  const policies = new Map<string, PolicyState>();
+  const groups = new Map<string, GroupState>();
+  const lists = new Map<string, NamedList>();
+  const indexes = createRuleIndexes();
+  const persons = new WeakMap<SessionState, PersonIdentity>();
+  const services = new WeakMap<ServiceTokenState, ServiceIdentity>();
+  let resolved = new WeakMap<ApplicationState, readonly Policy[]>();
+  let remembered = new WeakMap<Identity, WeakMap<ApplicationState, Remembered>>();
+  const sets: NamedSets = { group: (id) => groups.get(id), list: (id) => lists.get(id) };
+
+  const resolve = ({ policies: own }: ApplicationState) =>
+    own.map((policy) => (isLink(policy) ? linked(policy, policies.get(policy.reusable)) : policy));
+
+  const policiesOf = (application: ApplicationState) => {
+    const known = resolved.get(application) ?? resolve(application);
+    resolved.set(application, known);
+    return known;
+  };
+
+  const remember = ({ identity, application }: Evaluated, one: Remembered) => {
+    const ofIdentity = remembered.get(identity) ?? new WeakMap<ApplicationState, Remembered>();
+    remembered.set(identity, ofIdentity.set(application, one));
+  };
+
+  const evaluateAll = (evaluated: Evaluated) => {
+    const { application, identity, surroundings, answers } = evaluated;
+    const { ip, certificate } = surroundings;
+    const isPlain = certificate === null && answers === null;
+    const known = isPlain ? remembered.get(identity)?.get(application) : undefined;
+    if (known?.ip === ip) return known.evaluation;
+    const asked = { identity, surroundings, sets, answers, indexes };
+    const evaluation = evaluate(policiesOf(application), asked);
+    if (isPlain && evaluation.questions.length === 0) remember(evaluated, { ip, evaluation });
+    return evaluation;
+  };
+
+  const personOf = (session: SessionState) => {
+    const known = persons.get(session) ?? toPerson(session);
+    persons.set(session, known);
+    return known;
+  };
+
+  return {
+    sets,
+    policiesOf,
+    evaluate: evaluateAll,
+    judge: (session, { application, ip }) => {
+      const identity = personOf(session);
+      return evaluateAll({ application, identity, surroundings: { ip, certificate: null }, answers: null });
+    },
+    personOf,
+    serviceOf: (token) => {
+      const known = services.get(token) ?? { kind: 'service', serviceTokenId: token.id };
+      services.set(token, known);
+      return known;
+    },
+    putPolicy: (id, policy) => put(policies, id, policy),
+    putGroup: (id, group) => put(groups, id, group),
+    putList: (id, list) => put(lists, id, list && toNamedList(list)),
+    forget: () => {
+      resolved = new WeakMap();
+      remembered = new WeakMap();
+    },
+  };
+}
+
+function put<T>(map: Map<string, T>, id: string, state: T | null): void {
+  if (state === null) map.delete(id);
+  else map.set(id, state);
+}
+
+function isLink(policy: Policy | PolicyLink): policy is PolicyLink {
+  return 'reusable' in policy;
+}
+
+/** One that is in use cannot be deleted; were it gone all the same, nobody is let in. */
+function linked({ reusable: id, precedence }: PolicyLink, policy: PolicyState | undefined): Policy {
+  if (policy) return { ...policy, precedence };
+  const lists = { include: [{ everyone: {} }], exclude: [], require: [] };
+  return { id, name: '', decision: 'deny', precedence, ...lists, session_duration: null };
+}
+
+function toNamedList({ type, items }: ListState): NamedList {
+  if (type === 'email') {
+    const emails = new Set(items);
+    return { type, has: (email) => emails.has(email) };
+  }
+  return { type, has: createContains(items.map(parseCidr).filter((block) => block !== null)) };
+}
+
+function toPerson({ email, provider_id: providerId, claims, amr }: SessionState): PersonIdentity {
+  return { kind: 'person', email, providerId, claims, amr };
+}
