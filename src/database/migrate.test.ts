@@ -151,7 +151,10 @@ for (const { name, create } of databases) {
         ],
       );
       // The program of version 0.1 knows the first migration alone, and no leases.
-      await assert.rejects(migrate(database, { now: LATER, history: [first] }), /migration \d \((?:cluster|policies)\)/);
+      await assert.rejects(
+        migrate(database, { now: LATER, history: [first] }),
+        /migration \d \((?:cluster|policies)\)/,
+      );
     });
 
     test('of a newer program whose word is none is refused', async () => {

@@ -1,15 +1,14 @@
-import type { OidcProvider } from '../access/identity-providers/identity-providers.ts';
+import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import { failureOf } from '../database/failures.ts';
 import type { SignInStateRow } from '../database/tables.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { timestamp } from '../kernel/clock.ts';
-import { equalInConstantTime, sha256, type Vault } from '../kernel/crypto.ts';
+import { equalInConstantTime, sha256 } from '../kernel/crypto.ts';
 import { type Control, commitAct } from '../removal/act.ts';
 import type { FailedLogin } from './failed-logins.ts';
 import { type FinishedSignIn, type FinishInput, finishSignIn, type ProvenIdentity } from './finish.ts';
-import { proveIdentity } from './oidc.ts';
+import type { CameBack } from './method.ts';
 import { SignInRefused, startsAgain } from './refused.ts';
-import { verifierPlace } from './start.ts';
 import { findState, takeState } from './store.ts';
 
 /** A browser that came back from the provider. */
@@ -18,6 +17,10 @@ export interface Callback {
   /** The address it came to, with the provider's parameters. */
   readonly url: URL;
   readonly state: string;
+  /** What was posted with it; empty where nothing was. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** `https://team.example`. */
+  readonly issuer: string;
   /** The secret that this browser holds; null if it holds none. */
   readonly browser: string | null;
   readonly ip: string;
@@ -28,8 +31,8 @@ export interface Callback {
 
 export interface CallbackParts {
   readonly control: Control;
-  readonly vault: Vault;
-  readonly loadProvider: (accountId: string, id: string) => Promise<OidcProvider>;
+  readonly loadProvider: (accountId: string, id: string) => Promise<OpenedProvider>;
+  readonly prove: (cameBack: CameBack<OpenedProvider>) => Promise<ProvenIdentity>;
   readonly noteFailure: (failure: FailedLogin) => Promise<void>;
 }
 
@@ -42,7 +45,9 @@ export async function completeSignIn(parts: CallbackParts, callback: Callback): 
   const known: { proven?: ProvenIdentity } = {};
   try {
     const provider = await parts.loadProvider(state.account_id, state.provider_id);
-    known.proven = await prove(parts, { provider, state, callback });
+    const { issuer } = callback;
+    const redirectUri = `${callback.url.origin}${callback.url.pathname}`;
+    known.proven = await parts.prove({ provider, state, issuer, redirectUri, callback });
     return await commitFinish(
       parts.control,
       finishInput(callback, { provider, state, proven: known.proven }),
@@ -71,25 +76,13 @@ async function findOwnState(
   return found;
 }
 
-function prove(
-  { control, vault }: CallbackParts,
-  { provider, state, callback }: { provider: OidcProvider; state: SignInStateRow; callback: Callback },
-): Promise<ProvenIdentity> {
-  return proveIdentity(provider, {
-    url: callback.url,
-    state: callback.state,
-    nonce: state.nonce,
-    verifier: vault.open(verifierPlace(state.id), state.verifier),
-    now: () => control.clock.now(),
-  });
-}
-
 function finishInput(
   { accountId, ip, sessionDuration }: Callback,
-  { provider, state, proven }: { provider: OidcProvider; state: SignInStateRow; proven: ProvenIdentity },
+  { provider, state, proven }: { provider: OpenedProvider; state: SignInStateRow; proven: ProvenIdentity },
 ) {
-  const { type: providerType, linkByEmail } = provider;
-  return { accountId, stateId: state.id, proven, providerType, linkByEmail, sessionDuration, ip };
+  const { type: providerType, linkByEmail, acceptsStaleLogin } = provider;
+  const ofProvider = { providerType, linkByEmail, acceptsStaleLogin };
+  return { accountId, stateId: state.id, proven, ...ofProvider, sessionDuration, ip };
 }
 
 async function commitFinish(control: Control, input: Omit<FinishInput, 'now'>): Promise<FinishedSignIn> {

@@ -47,6 +47,7 @@ export interface FinishInput {
   readonly proven: ProvenIdentity;
   readonly providerType: string;
   readonly linkByEmail: boolean;
+  readonly acceptsStaleLogin: boolean;
   /** Milliseconds. */
   readonly sessionDuration: number;
   readonly now: number;
@@ -93,7 +94,7 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
   await refuseSuperseded(tx, { state, head, subjects: [...subjects, { type: 'user', id: user.id }] });
   // A provider that was pointed elsewhere says nothing of this person.
   const ofPerson = subjects.filter(({ type }) => type !== 'provider');
-  refuseStale(await mustProve(tx, user, ofPerson), state, input.proven);
+  if (await mustProve(tx, user, ofPerson)) refuseStale(input, state);
   // Read under the lock of the user: a first sign-in at the same moment may just have made it.
   const known = await findIdentity(tx, { ...identity, providerId: identity.provider_id });
   const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
@@ -162,10 +163,10 @@ async function mustProve(
  * After a revocation the provider's own session must not sign the browser in again by itself: the first
  * sign-in asks for a fresh login and is held to it by `auth_time` (schedule 22).
  */
-function refuseStale(isFirst: boolean, state: SignInStateRow, proven: ProvenIdentity): void {
-  if (!isFirst) return;
+function refuseStale({ proven, acceptsStaleLogin }: FinishInput, state: SignInStateRow): void {
   if (state.fresh_login !== 1) throw new SignInRefused('reauthenticate');
   const asked = Date.parse(state.created_at) - ROUNDING;
+  if (proven.authTime === null && acceptsStaleLogin) return;
   if (proven.authTime === null || !(proven.authTime * 1000 >= asked))
     throw new SignInRefused('not_reauthenticated');
 }

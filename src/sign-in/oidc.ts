@@ -1,8 +1,12 @@
-import type { OidcProvider } from '../access/identity-providers/identity-providers.ts';
-import { fetchOutbound } from '../access/identity-providers/outbound.ts';
+import type { OidcProvider } from '../access/identity-providers/opened.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Vault } from '../kernel/crypto.ts';
+import { fetchOutbound } from '../kernel/outbound.ts';
 import type { ProvenIdentity } from './finish.ts';
+import type { Method } from './method.ts';
 import { SignInRefused } from './refused.ts';
 import type { StartedSignIn } from './start.ts';
+import { verifierPlace } from './start.ts';
 
 type OpenIdClient = typeof import('openid-client');
 
@@ -11,11 +15,27 @@ const load = (): Promise<OpenIdClient> => import('openid-client');
 
 const TIMEOUT_SECONDS = 10;
 
+/** OpenID Connect. */
+export function oidcMethod({ vault, clock }: { vault: Vault; clock: Clock }): Method<OidcProvider> {
+  return {
+    begin: ({ provider, started, redirectUri, fresh }) =>
+      authorizationUrl(provider, { started, redirectUri, fresh }),
+    prove: ({ provider, state, callback }) =>
+      proveIdentity(provider, {
+        url: callback.url,
+        state: callback.state,
+        nonce: state.nonce,
+        verifier: vault.open(verifierPlace(state.id), state.verifier),
+        now: () => clock.now(),
+      }),
+  };
+}
+
 /**
  * Where to send the browser: authorization code flow with PKCE (S256), state and nonce (standards §3.1).
  * `fresh` asks the provider to authenticate the person again (OpenID Connect Core §3.1.2.1).
  */
-export async function authorizationUrl(
+async function authorizationUrl(
   provider: OidcProvider,
   request: { started: StartedSignIn; redirectUri: string; fresh: boolean },
 ): Promise<string> {
@@ -37,7 +57,7 @@ export async function authorizationUrl(
  * Exchanges the code and checks everything the protocol asks: state, `iss` (RFC 9207), the ID token's
  * signature by the pinned keys, issuer, audience, times, nonce. Never inside a transaction.
  */
-export async function proveIdentity(
+async function proveIdentity(
   provider: OidcProvider,
   callback: { url: URL; state: string; nonce: string; verifier: string; now: () => number },
 ): Promise<ProvenIdentity> {
@@ -84,7 +104,7 @@ function readClaims(
   now: number,
 ): ProvenIdentity {
   const { iss, sub, name, email_verified: verified } = claims;
-  const email = claims[provider.emailClaim];
+  const email = provider.emailClaims.map((claim) => claims[claim]).find((value) => value !== undefined);
   if (typeof iss !== 'string' || !isSubject(sub)) throw new SignInRefused('provider_answer_invalid');
   return {
     issuer: iss,

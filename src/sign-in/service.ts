@@ -1,4 +1,5 @@
-import { type OidcProvider, openProvider } from '../access/identity-providers/identity-providers.ts';
+import { openProvider } from '../access/identity-providers/identity-providers.ts';
+import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import type { Signer } from '../access/keys/keys.ts';
 import { DAY } from '../kernel/clock.ts';
 import { randomSecret, sha256, type Vault } from '../kernel/crypto.ts';
@@ -11,12 +12,13 @@ import type { Scheme } from '../protocol/cookies.ts';
 import { revocation } from '../protocol/feed.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import { type Control, commitAct } from '../removal/act.ts';
-import { completeSignIn, signingIn } from './callback.ts';
+import { type Callback, completeSignIn, signingIn } from './callback.ts';
 import type { Directory, Team } from './directory.ts';
 import { type FailedLogin, noteFailedLogin } from './failed-logins.ts';
 import { applicationClaims, createHandOff, redeemHandOff, sessionClaims } from './hand-off.ts';
 import { sessionState } from './lineage.ts';
-import { authorizationUrl } from './oidc.ts';
+import type { CameBack } from './method.ts';
+import { createMethods, methodOf } from './methods.ts';
 import { SignInRefused } from './refused.ts';
 import { startSignIn } from './start.ts';
 import { deleteSession, findLineage } from './store.ts';
@@ -61,13 +63,16 @@ const CALLBACK_PATH = '/cdn-cgi/access/callback';
 export function createSignIn({ control, vault, signer, directory, scheme, onOutcome }: SignInOptions) {
   const { database, clock } = control;
   const now = () => clock.now();
+  const methods = createMethods({ vault, clock });
   const issuerOf = (team: Team) => `${scheme}://${team.organization.auth_domain}`;
 
-  const loadProvider = async (accountId: string, id: string): Promise<OidcProvider> => {
+  const loadProvider = async (accountId: string, id: string): Promise<OpenedProvider> => {
     const provider = await database.snapshot((snapshot) => openProvider(snapshot, vault, { accountId, id }));
     if (!provider) throw new SignInRefused('provider_unavailable');
     return provider;
   };
+
+  const prove = (cameBack: CameBack<OpenedProvider>) => methodOf(methods, cameBack.provider).prove(cameBack);
 
   const noteFailure = (failure: FailedLogin): Promise<void> => {
     const { reason: refused, email, ...known } = failure;
@@ -102,24 +107,23 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
       const browserHash = sha256(browser);
       const input = { accountId, providerId, applicationId, returnTo, freshLogin: fresh, browserHash };
       const started = await database.write((tx) => startSignIn(tx, vault, { ...input, now: now() }));
-      return await authorizationUrl(provider, {
-        started,
-        redirectUri: issuerOf(team) + CALLBACK_PATH,
-        fresh,
-      });
+      const issuer = issuerOf(team);
+      const redirectUri = issuer + CALLBACK_PATH;
+      return await methodOf(methods, provider).begin({ provider, started, issuer, redirectUri, fresh });
     },
 
     /** Ends at the callback: the session token for the team domain, and where the browser was going. */
     async finish(
       team: Team,
-      callback: { query: string; state: string; browser: string | null; ip: string; requestId: string },
+      callback: Omit<Callback, 'accountId' | 'url' | 'issuer' | 'sessionDuration'> & { query: string },
     ): Promise<Issued> {
       const { query, ...came } = callback;
       const finished = await completeSignIn(
-        { control, vault, loadProvider, noteFailure },
+        { control, loadProvider, prove, noteFailure },
         {
           ...came,
           accountId: team.accountId,
+          issuer: issuerOf(team),
           url: new URL(`${issuerOf(team)}${CALLBACK_PATH}?${query}`),
           sessionDuration: team.organization.session_duration,
         },

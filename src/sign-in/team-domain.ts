@@ -17,7 +17,7 @@ export async function callback(
   const browser = onlyCookie(request.cookies, stateCookie(signIn.scheme));
   try {
     const { ip, requestId } = request;
-    const came = { query: queryOf(request), state, browser, ip, requestId };
+    const came = { query: queryOf(request), fields: {}, state, browser, ip, requestId };
     const { token, seconds, returnTo } = await signIn.finish(request.team, came);
     return redirect(returnTo, [sessionCookie(signIn, token, seconds)]);
   } catch (error) {

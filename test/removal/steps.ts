@@ -137,6 +137,7 @@ export function createSteps(options: {
         },
         providerType: 'oidc',
         linkByEmail: false,
+        acceptsStaleLogin: false,
         sessionDuration: 24 * 3_600_000,
         now: clock.now(),
         ip: '127.0.0.1',

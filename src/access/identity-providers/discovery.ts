@@ -1,5 +1,5 @@
+import { fetchOutbound } from '../../kernel/outbound.ts';
 import { isObject } from '../../kernel/result.ts';
-import { fetchOutbound } from './outbound.ts';
 
 /** The endpoints of an OpenID provider, as an administrator gives them. */
 export interface Endpoints {

@@ -10,6 +10,7 @@ import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import type { ProviderState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
 import type { IdentityProvider } from './contract.ts';
+import type { OpenedProvider } from './opened.ts';
 import {
   type ExaminedProvider,
   examineProvider,
@@ -35,22 +36,6 @@ import {
 const MOST_PROVIDERS = 50;
 
 export type PresentedProvider = Static<typeof IdentityProvider>;
-
-/** An OpenID provider ready to sign people in with. */
-export interface OidcProvider {
-  readonly id: string;
-  readonly type: string;
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  readonly authUrl: string;
-  readonly tokenUrl: string;
-  readonly certsUrl: string;
-  readonly scopes: readonly string[];
-  readonly emailClaim: string;
-  readonly linkByEmail: boolean;
-  readonly answersWithIssuer: boolean;
-}
 
 export function presentProvider(row: IdentityProviderRow): PresentedProvider {
   const { answers_with_issuer: _, ...settings } = settingsOf(row);
@@ -97,13 +82,18 @@ export async function openProvider(
   snapshot: Snapshot,
   vault: Vault,
   { accountId, id }: { accountId: string; id: string },
-): Promise<OidcProvider | null> {
+): Promise<OpenedProvider | null> {
   const row = await findProvider(snapshot, accountId, id);
   if (!row) return null;
   const settings = settingsOf(row);
   return {
+    kind: 'oidc',
     id: row.id,
     type: row.type,
+    acceptsStaleLogin: false,
+    endSessionUrl: null,
+    claims: [],
+    hostedDomain: null,
     issuer: row.issuer,
     clientId: settings.client_id,
     clientSecret: vault.open(secretPlace(row.id), row.client_secret),
@@ -112,7 +102,7 @@ export async function openProvider(
     certsUrl: settings.certs_url,
     // Without it there would be no ID token; what was written is answered as it was.
     scopes: [...new Set(['openid', ...settings.scopes])],
-    emailClaim: settings.email_claim_name,
+    emailClaims: [settings.email_claim_name],
     linkByEmail: settings.link_by_email,
     answersWithIssuer: settings.answers_with_issuer,
   };

@@ -1,10 +1,10 @@
 import type { Static } from 'typebox';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { refuseAsked } from '../../kernel/off.ts';
+import { endpointProblem } from '../../kernel/outbound.ts';
 import { below, type Problem } from '../../kernel/result.ts';
 import type { IdentityProviderInput } from './contract.ts';
 import { discover } from './discovery.ts';
-import { endpointProblem } from './outbound.ts';
 
 export type ProviderInput = Static<typeof IdentityProviderInput>;
 

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, mock, test } from 'node:test';
-import { discover } from './discovery.ts';
+import { discover } from '../access/identity-providers/discovery.ts';
 import { fetchOutbound } from './outbound.ts';
 
 /*

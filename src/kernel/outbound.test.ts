@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { discover } from './discovery.ts';
+import { discover } from '../access/identity-providers/discovery.ts';
 import { endpointProblem, fetchOutbound } from './outbound.ts';
 
 /** A server on loopback, and all that was asked of it. */

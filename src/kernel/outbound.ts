@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { type Address, contains, isNeverCalled, parseAddress, parseCidr } from '../../kernel/address.ts';
+import { type Address, contains, isNeverCalled, parseAddress, parseCidr } from './address.ts';
 
 const blocks = (...texts: string[]) => texts.map(parseCidr).filter((block) => block !== null);
 
