@@ -129,6 +129,7 @@ const EXPLANATIONS: Readonly<Record<ErrorName, string>> = {
   notSupported: 'The request asks for something that Portcullis does not do. It is refused, not ignored.',
   notFound: 'No object of this account has that id.',
   notFoundAccess: 'The same, below `/access`.',
+  notFoundGroup: 'The same, of Access groups.',
   conflict: 'An object with that name or key exists already. A retry cannot help.',
   conflictAccess: 'The same, below `/access`.',
   organizationExists: 'Every account has its Zero Trust organization from the start; it can be updated.',

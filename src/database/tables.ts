@@ -67,6 +67,7 @@ export interface Tables {
   custom_pages: CustomPageRow;
   blocked_users: BlockedUserRow;
   sign_in_pins: SignInPinRow;
+  pin_counts: { account_id: string; counted: string; uses: number; expires_at: string };
   logout_tokens: { id: string; expires_at: string };
   policy_tests: PolicyTestRow;
   policy_test_users: PolicyTestUserRow;
@@ -347,6 +348,8 @@ export interface SignInPinRow {
   /** Sealed. */
   pin: string;
   tries: number;
+  /** How many codes this sign-in has asked for. */
+  codes: number;
   sent_at: string;
   expires_at: string;
 }

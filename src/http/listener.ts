@@ -1,4 +1,3 @@
-import { constants as crypto } from 'node:crypto';
 import {
   createServer as createPlainServer,
   type IncomingMessage,
@@ -7,7 +6,6 @@ import {
 } from 'node:http';
 import {
   createSecureServer,
-  type Http2SecureServer,
   Http2ServerRequest,
   constants as http2,
   type SecureServerOptions,
@@ -15,6 +13,7 @@ import {
 import type { Socket } from 'node:net';
 import { MINUTE, SECOND } from '../kernel/clock.ts';
 import { fieldsProblem, HEADER_LIMIT, toHttp1Fields } from './fields.ts';
+import type { TlsSide } from './tls-side.ts';
 
 /**
  * Whoever is asked about a request before anything else: forward-auth, and the hosts of applications. Never asked
@@ -36,12 +35,6 @@ export interface Intercept {
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
 }
 
-/** A chain of certificates, the server's own first, and its private key; both PEM. */
-export interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
-}
-
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface ListenerOptions {
@@ -49,7 +42,7 @@ export interface ListenerOptions {
   /** Answers what the intercept leaves. */
   readonly handler: Handler;
   /** null: plain HTTP/1.1. Otherwise TLS, with HTTP/2 and HTTP/1.1. */
-  readonly tls: KeyPair | null;
+  readonly tls: TlsSide | null;
 }
 
 /** How long the whole of a request may take to arrive, unless the intercept takes it: uploads may flow for hours. */
@@ -127,28 +120,20 @@ export function isReset(request: IncomingMessage): boolean {
   return request.aborted || (isHttp2(request) && request.stream.closed);
 }
 
-/** From now on new connections are given this pair; those that are open go on. */
-export function replaceKeyPair(server: Server, pair: KeyPair): void {
-  (server as unknown as Http2SecureServer).setSecureContext(secureContext(pair));
-}
-
-function createTlsServer(pair: KeyPair): Server {
+function createTlsServer(tls: TlsSide): Server {
   const server = createSecureServer({
     ...HTTP1,
     ...HTTP2,
-    ...secureContext(pair),
+    ...tls.options,
     allowHTTP1: true,
     // As a server of node:http has it.
     noDelay: true,
     handshakeTimeout: HANDSHAKE_WITHIN,
   });
+  tls.attach(server);
   // Existing streams go on; without any, the connection ends.
   server.on('session', (session) => session.setTimeout(IDLE_SESSION, () => session.close()));
   return server as unknown as Server;
-}
-
-function secureContext({ cert, key }: KeyPair) {
-  return { cert, key, minVersion: 'TLSv1.2', secureOptions: crypto.SSL_OP_NO_RENEGOTIATION } as const;
 }
 
 /** Its version does not tell: the parser of HTTP/1 lets a request line say `HTTP/2.0`. */

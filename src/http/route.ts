@@ -35,7 +35,7 @@ type Empty = TObject<Record<never, never>>;
 
 /** What a route is. It does not compile without the permission groups that open it. */
 export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSchema, R extends TSchema> {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly scope: Scope;
   /** Below the scope's prefix, Fastify syntax. */
   readonly path: string;

@@ -10,10 +10,11 @@ import { createAuthenticator, createHandler, type DoorKeeper } from './door.ts';
 import { failure } from './envelope.ts';
 import { toRefusal } from './failures.ts';
 import { fieldsProblem } from './fields.ts';
-import { createListener, type Intercept, isReset, type KeyPair } from './listener.ts';
+import { createListener, type Intercept, isReset } from './listener.ts';
 import { describeApi, describeRoute } from './openapi.ts';
 import { createLimits, type Limits, type RateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
+import type { TlsSide } from './tls-side.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -50,7 +51,7 @@ export interface HttpOptions {
   /** Whether this node may decide; without that it answers health only (design §4.6). */
   readonly isLeased: () => boolean;
   /** null: plain HTTP. */
-  readonly tls: KeyPair | null;
+  readonly tls: TlsSide | null;
   /** Adds the routes that are not the API's: health, sign-in pages. `limits` count by what the routes name. */
   readonly pages: (app: FastifyInstance, limits: Limits) => Promise<void>;
   readonly onAnswer: (line: AccessLine) => void;

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Cidr, clientAddress, contains, formatAddress, parseAddress, parseCidr } from './address.ts';
+import {
+  type Cidr,
+  clientAddress,
+  contains,
+  formatAddress,
+  formatCidr,
+  parseAddress,
+  parseCidr,
+} from './address.ts';
 
 function read(text: string): string | null {
   const address = parseAddress(text);
@@ -204,4 +212,24 @@ test('property: what stands left of an untrusted or malformed hop never changes 
     ),
     { numRuns: 1000 },
   );
+});
+
+test('two blocks with the same addresses have one text, whatever their host bits and spelling', () => {
+  const texts: readonly [string, ...string[]][] = [
+    ['10.0.0.0/8', '10.1.2.3/8', '::ffff:10.9.9.9/104'],
+    ['192.0.2.1/32', '192.0.2.1', '::ffff:192.0.2.1'],
+    ['192.0.2.128/25', '192.0.2.200/25'],
+    ['0.0.0.0/0', '255.255.255.255/0', '::ffff:0:0/96'],
+    ['2001:db8::/32', '2001:0DB8:ffff::1/32'],
+    ['2001:db8::1/128', '2001:db8:0:0:0:0:0:1'],
+    ['2001:db8:0:8000::/49', '2001:db8:0:ffff::/49'],
+    ['::/0', 'ffff::/0'],
+  ];
+  for (const [expected, ...others] of texts) {
+    for (const text of [expected, ...others]) {
+      const block = parseCidr(text);
+      assert.ok(block);
+      assert.equal(formatCidr(block), expected, text);
+    }
+  }
 });

@@ -43,6 +43,15 @@ export function parseCidr(text: string): Cidr | null {
   return prefix >= 0 && prefix <= bits ? { network, prefix } : null;
 }
 
+/** Canonical text of a block, its host bits masked: two blocks with the same addresses have the same. */
+export function formatCidr({ network, prefix }: Cidr): string {
+  const bytes = network.toByteArray().map((byte, at) => {
+    const kept = Math.min(8, Math.max(0, prefix - 8 * at));
+    return byte & (0xff << (8 - kept));
+  });
+  return `${formatAddress(ipaddr.fromByteArray(bytes))}/${prefix}`;
+}
+
 /** Whether any of the blocks holds the address. */
 export function contains(blocks: readonly Cidr[], address: Address): boolean {
   return blocks.some(

@@ -22,6 +22,11 @@ export function randomAlphanumeric(length: number): string {
   return Array.from({ length }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('');
 }
 
+/** Decimal digits, uniformly chosen: what a person types. */
+export function randomDigits(length: number): string {
+  return Array.from({ length }, () => randomInt(10)).join('');
+}
+
 /** Base64url of 32 random bytes: states, nonces, hand-off codes. */
 export function randomSecret(): string {
   return randomBytes(32).toString('base64url');

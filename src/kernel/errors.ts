@@ -55,6 +55,7 @@ export const catalogue = {
   notSupported: { status: 400, code: 1002, message: 'Not supported by Portcullis' },
   notFound: { status: 404, code: 1003, message: 'Not found' },
   notFoundAccess: { status: 404, code: 12135, message: 'access.api.error.not_found' },
+  notFoundGroup: { status: 404, code: 12152, message: 'access.api.error.not_found' },
   conflict: { status: 409, code: 1004, message: 'Conflict' },
   conflictAccess: { status: 409, code: 12132, message: 'access.api.error.conflict' },
   organizationExists: {

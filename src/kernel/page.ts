@@ -1,46 +1,119 @@
-/** Every page forbids scripts, frames and foreign content; forms may only be sent back to where it came from. */
-export const PAGE_POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+import { sha256 } from './crypto.ts';
+import { type Colours, styleOf } from './page-style.ts';
+import { words } from './words.ts';
 
-const STYLE = `
-:root{color-scheme:light dark;--ink:#1d2433;--quiet:#5b6577;--line:#d5dae3;--card:#fff;--ground:#f3f5f9;--accent:#2b59c3;--on:#fff}
-@media (prefers-color-scheme:dark){:root{--ink:#e8ebf1;--quiet:#a0a9ba;--line:#3a4254;--card:#1d222d;--ground:#12151c;--accent:#8fb0ff;--on:#10141c}}
-body{font:1rem/1.55 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:0;padding:12vh 1rem 2rem}
-main{background:var(--card);border:1px solid var(--line);border-radius:.75rem;box-sizing:border-box;margin:0 auto;max-width:27rem;padding:2rem}
-h1{font-size:1.4rem;line-height:1.25;margin:0 0 .75rem;overflow-wrap:anywhere}
-p{margin:.75rem 0;overflow-wrap:anywhere}
-ul{list-style:none;margin:1.25rem 0 0;padding:0}
-.act{background:var(--accent);border:0;border-radius:.5rem;box-sizing:border-box;color:var(--on);cursor:pointer;display:block;
-font:inherit;font-weight:600;margin:.6rem 0 0;overflow-wrap:anywhere;padding:.7rem 1rem;text-align:center;text-decoration:none;width:100%}
-.out{background:none;border:1px solid var(--line);color:var(--ink)}
-.act:hover{filter:brightness(1.08)}
-.act:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
-.quiet{color:var(--quiet);font-size:.875rem;margin-bottom:0}
-code{overflow-wrap:anywhere}`;
+/** What an organization's pages look like (`DesignState`); null leaves it to us. */
+export interface Design extends Colours {
+  readonly header_text: string | null;
+  readonly footer_text: string | null;
+  /** URL of an image. */
+  readonly logo: string | null;
+}
+
+/** Whose page it is. */
+export interface Look {
+  readonly name: string;
+  readonly design: Design;
+}
+
+export interface PageParts {
+  /** Text: the title and the one heading. */
+  readonly title: string;
+  /** HTML: what came from outside is in it by `escapeHtml` alone. */
+  readonly body: string;
+  /** null or absent: nobody's page, in our own colours. */
+  readonly look?: Look | null;
+  /** Where the page leads by itself, at once. */
+  readonly goOn?: string;
+  /** URLs of images in the body. */
+  readonly images?: readonly string[];
+  /**
+   * Origins beside our own to which the answer to a form of this page may lead: some browsers hold every redirect
+   * after a form to `form-action`.
+   */
+  readonly formsLeadTo?: readonly string[];
+  /** For what needs more room than a card. */
+  readonly wide?: boolean;
+}
+
+/** A page and the policy under which it is sent; they belong together. */
+export interface Page {
+  readonly html: string;
+  /** For the header `content-security-policy`. */
+  readonly policy: string;
+}
 
 /** Text as HTML: nothing that came from outside reaches a page in any other way. */
 export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }
 
-/** A whole page of ours, without a script. The title is text, the body HTML; `goOn` is where it leads by itself. */
-export function page(title: string, body: string, goOn: string | null = null): string {
-  const refresh = goOn === null ? '' : `<meta http-equiv="refresh" content="0; url=${escapeHtml(goOn)}">\n`;
-  return `<!doctype html>
+/** An image's URL that a page may show: https, or http on this machine. null for anything else. */
+export function imageUrl(text: string | null): string | null {
+  if (!text || text.length > 2048 || !URL.canParse(text)) return null;
+  const { protocol, hostname, href, username, password } = new URL(text);
+  if (username !== '' || password !== '') return null;
+  const isOk = protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+  return isOk ? href : null;
+}
+
+const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/**
+ * A whole page of ours, without a script. Its policy forbids scripts, frames and foreign content; its one style is
+ * allowed by its hash, and images from the origins of those that it shows.
+ */
+export function page(parts: PageParts): Page {
+  const { title, body, look = null, goOn, wide = false } = parts;
+  const style = styleOf(look?.design ?? null);
+  const refresh =
+    goOn === undefined ? '' : `<meta http-equiv="refresh" content="0; url=${escapeHtml(goOn)}">\n`;
+  const html = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 ${refresh}<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
+<style>${style}</style>
 </head>
-<body>
+<body${wide ? ' class="wide"' : ''}>
+<header>${headerOf(look)}</header>
 <main>
 <h1>${escapeHtml(title)}</h1>
 ${body}
 </main>
+<footer>${escapeHtml(look?.design.footer_text ?? '')}</footer>
 </body>
 </html>
 `;
+  return { html, policy: policyOf(parts, style) };
+}
+
+function headerOf(look: Look | null): string {
+  if (!look) return '';
+  const { name, design } = look;
+  const logo = imageUrl(design.logo);
+  const image = logo && `<img class="logo" src="${escapeHtml(logo)}" alt="">`;
+  const text = design.header_text && `<p class="lines">${escapeHtml(design.header_text)}</p>`;
+  return [image, `<p class="name">${escapeHtml(name)}</p>`, text].filter(Boolean).join('\n');
+}
+
+function policyOf({ look, images = [], formsLeadTo = [] }: PageParts, style: string): string {
+  const shown = [look?.design.logo ?? null, ...images].map(imageUrl).filter((url) => url !== null);
+  const origins = [...new Set(shown.map((url) => new URL(url).origin))];
+  const digest = Buffer.from(sha256(style), 'hex').toString('base64');
+  return [
+    "default-src 'none'",
+    `style-src 'sha256-${digest}'`,
+    ...(origins.length > 0 ? [`img-src ${origins.join(' ')}`] : []),
+    "base-uri 'none'",
+    `form-action ${["'self'", ...formsLeadTo].join(' ')}`,
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+/** The number by which an administrator finds the request in the log; HTML. */
+export function requestLine(requestId: string): string {
+  return `<p class="request">${words.common.request} <code>${escapeHtml(requestId)}</code></p>`;
 }

@@ -45,6 +45,10 @@ const published: [string, string, string][] = [
 
 /** Ours. Tokens in the field hold these ids: this table may only grow. */
 const ours: [string, string, string][] = [
+  [account, 'Access: Mutual TLS Certificates Read', '8dcbd885044f914fd3b7f16ee9df3af3'],
+  [account, 'Access: Mutual TLS Certificates Write', '4331a7b7ca7f1c6c9c435c46f91f167e'],
+  [zone, 'Access: Mutual TLS Certificates Read', '5f6415b880ec48be7fda238001acea23'],
+  [zone, 'Access: Mutual TLS Certificates Write', '081771f1fb8051dd356bfd8815c671f1'],
   [account, 'Access: Organizations Revoke', 'e428efc402b0eefc2dbf94306002734a'],
   [account, 'Access: Users Read', 'da52c19431082a11ea50962c468278f8'],
   [account, 'Access: Users Write', 'a852c4e6876311ca0a8ecd783388fb3b'],

@@ -57,6 +57,8 @@ const accountGroups = [
   ['f5d857f67f144e3c8bacea88c17d4a13', 'Zero Trust: PII Read'],
   ['a1a6298e52584c8fb6313760a30c681e', 'Zero Trust: Seats Write'],
   // Ours.
+  ['8dcbd885044f914fd3b7f16ee9df3af3', 'Access: Mutual TLS Certificates Read'],
+  ['4331a7b7ca7f1c6c9c435c46f91f167e', 'Access: Mutual TLS Certificates Write'],
   ['e428efc402b0eefc2dbf94306002734a', 'Access: Organizations Revoke'],
   ['da52c19431082a11ea50962c468278f8', 'Access: Users Read'],
   ['a852c4e6876311ca0a8ecd783388fb3b', 'Access: Users Write'],
@@ -67,6 +69,8 @@ const zoneGroups = [
   ['6db4e222e21248ac96a3f4c2a81e3b41', 'Access: Apps and Policies Revoke'],
   ['959972745952452f8be2452be8cbb9f2', 'Access: Apps and Policies Write'],
   // Ours.
+  ['5f6415b880ec48be7fda238001acea23', 'Access: Mutual TLS Certificates Read'],
+  ['081771f1fb8051dd356bfd8815c671f1', 'Access: Mutual TLS Certificates Write'],
   ['38e65eae42581b8de62eb409108a1820', 'Zone Read'],
   ['22212b7764f767222f425da0abdae240', 'Zone Write'],
   ['24f72972dd3bcb07d61bcab2944fa618', 'Zone Settings Read'],

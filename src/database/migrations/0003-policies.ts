@@ -115,10 +115,20 @@ export const policies: Migration = {
       -- Sealed.
       pin text not null,
       tries integer not null,
+      -- How many codes this sign-in has asked for.
+      codes integer not null,
       sent_at text not null,
       expires_at text not null
     )`,
-    'create index sign_in_pins_of_email on sign_in_pins (account_id, email_key, sent_at)',
+    // How often codes were asked for, for an e-mail or from an address, until the count begins anew.
+    `create table pin_counts (
+      account_id text not null references accounts (id) on delete cascade,
+      counted text not null,
+      uses integer not null,
+      expires_at text not null,
+      primary key (account_id, counted)
+    )`,
+    'create index pin_counts_by_expiry on pin_counts (expires_at)',
     // What a provider posted for this sign-in from its own site, until the browser comes for it with its cookie; sealed.
     'alter table sign_in_states add column response text',
     // JSON: what the provider told last, as policies are evaluated on it.
