@@ -1,0 +1,131 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import { forKeyShare, type Reader, type Tx } from '../../database/database.ts';
+import type { RuleReferenceRow, Tables } from '../../database/tables.ts';
+
+/** What a rule can name. */
+export type ReferenceType = 'group' | 'list' | 'service_token' | 'identity_provider';
+
+export interface NamedRow {
+  readonly id: string;
+  /** The type of a list or of a provider; '' for what has none. */
+  readonly kind: string;
+}
+
+interface Ids {
+  readonly accountId: string;
+  readonly type: ReferenceType;
+  readonly ids: readonly string[];
+}
+
+interface HolderRow {
+  readonly type: string;
+  readonly id: string;
+  readonly name: string;
+}
+
+const TABLES = {
+  group: 'access_groups',
+  list: 'lists',
+  service_token: 'service_tokens',
+  identity_provider: 'identity_providers',
+} as const satisfies Record<ReferenceType, keyof Tables>;
+
+type NamedTable = (typeof TABLES)[ReferenceType];
+/** What the tables have in common is all that is asked of them. */
+type SelectNamed = SelectQueryBuilder<Tables, 'lists', NamedRow>;
+
+export async function findNamed(reader: Reader, named: Ids): Promise<NamedRow[]> {
+  return await inParts(named.ids, (ids) => selectNamed(reader, { ...named, ids }).execute());
+}
+
+/** The same, by id, and none of them can be deleted until the end of the transaction. */
+export async function holdNamed(tx: Tx, named: Ids): Promise<NamedRow[]> {
+  const table = TABLES[named.type] as 'lists';
+  return await inParts([...named.ids].sort(), (ids) =>
+    forKeyShare(tx, selectNamed(tx, { ...named, ids }).orderBy('id'), table).execute(),
+  );
+}
+
+/** Databases bound the parameters of a statement. */
+async function inParts<T, R>(all: readonly T[], work: (part: readonly T[]) => Promise<R[]>): Promise<R[]> {
+  const done: R[] = [];
+  for (let start = 0; start < all.length; start += 500) {
+    done.push(...(await work(all.slice(start, start + 500))));
+  }
+  return done;
+}
+
+function selectNamed(reader: Reader, { accountId, type, ids }: Ids): SelectNamed {
+  const table: NamedTable = TABLES[type];
+  const kind = type === 'list' || type === 'identity_provider' ? sql<string>`type` : sql<string>`''`;
+  return reader.query
+    .selectFrom(table as 'lists')
+    .select(['id', kind.as('kind')])
+    .where('account_id', '=', accountId)
+    .where('id', 'in', [...ids]);
+}
+
+export async function insertReferences(tx: Tx, { accountId, holder, references }: References): Promise<void> {
+  const rows: RuleReferenceRow[] = references.map(({ type, id }) => ({
+    account_id: accountId,
+    from_type: holder.type,
+    from_id: holder.id,
+    to_type: type,
+    to_id: id,
+  }));
+  await inParts(rows, (part) =>
+    tx.query
+      .insertInto('rule_references')
+      .values([...part])
+      .execute(),
+  );
+}
+
+interface References {
+  readonly accountId: string;
+  readonly holder: { readonly type: string; readonly id: string };
+  readonly references: readonly { readonly type: ReferenceType; readonly id: string }[];
+}
+
+export async function deleteReferences(
+  tx: Tx,
+  accountId: string,
+  { type, id }: References['holder'],
+): Promise<void> {
+  await tx.query
+    .deleteFrom('rule_references')
+    .where('account_id', '=', accountId)
+    .where('from_type', '=', type)
+    .where('from_id', '=', id)
+    .execute();
+}
+
+const HOLDERS = [
+  ['policy', 'policies'],
+  ['reusable_policy', 'reusable_policies'],
+  ['group', 'access_groups'],
+] as const;
+
+/** Those whose rules name the object, by type and name; a holder that is gone holds nothing. */
+export async function listHolders(
+  reader: Reader,
+  { accountId, to, limit }: { accountId: string; to: { type: string; id: string }; limit: number },
+): Promise<HolderRow[]> {
+  const found: HolderRow[] = [];
+  for (const [type, table] of HOLDERS) {
+    const rows = await reader.query
+      .selectFrom('rule_references')
+      .innerJoin(`${table as 'policies'} as holder`, 'holder.id', 'rule_references.from_id')
+      .select(['holder.id', 'holder.name'])
+      .where('rule_references.account_id', '=', accountId)
+      .where('to_type', '=', to.type)
+      .where('to_id', '=', to.id)
+      .where('from_type', '=', type)
+      .orderBy('holder.name')
+      .orderBy('holder.id')
+      .limit(limit)
+      .execute();
+    found.push(...rows.map(({ id, name }) => ({ type, id, name })));
+  }
+  return found.slice(0, limit);
+}

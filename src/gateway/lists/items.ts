@@ -1,0 +1,96 @@
+import { formatCidr, parseCidr } from '../../kernel/address.ts';
+import { normaliseEmail } from '../../kernel/email.ts';
+import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { below, type Problem, quote } from '../../kernel/result.ts';
+
+/** An item as it was written, with the form in which it is compared. */
+export interface Item {
+  readonly key: string;
+  readonly value: string;
+  readonly description: string;
+}
+
+interface Kind {
+  readonly expected: string;
+  /** The form in which items are compared; null for what is none. */
+  keyOf(value: string): string | null;
+}
+
+/** The types of which lists are. */
+const KINDS: ReadonlyMap<string, Kind> = new Map([
+  ['EMAIL', { expected: 'an e-mail address', keyOf: normaliseEmail }],
+  ['IP', { expected: 'an IP address or a block in CIDR notation', keyOf: toBlock }],
+]);
+
+/** Those that Cloudflare has and that no rule of ours could name. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  'AAGUID',
+  'CATEGORY',
+  'DEVICE',
+  'DOMAIN',
+  'LOCATION',
+  'SERIAL',
+  'URL',
+]);
+
+/** Whether it is a type of list that Cloudflare has. */
+export function isListType(type: string): boolean {
+  return KINDS.has(type) || NOT_YET.has(type);
+}
+
+/** Refuses a type that is not here, with a pointer. */
+export function refuseType(type: string): void {
+  if (KINDS.has(type)) return;
+  const pointer = '/type';
+  if (NOT_YET.has(type)) throw refusal('notSupported', { detail: `lists of the type ${type} yet`, pointer });
+  throw invalidInput([{ pointer, message: `must be one of ${[...KINDS.keys()].join(', ')}` }]);
+}
+
+/**
+ * Items of a list of that type. Of several with the same meaning the first counts: one person twice is one person.
+ * What cannot be read is a 400 that names each place.
+ */
+export function readItems(
+  type: string,
+  given: readonly { readonly value: string; readonly description?: string }[],
+  pointer: string,
+): Item[] {
+  const keys = readKeys(
+    type,
+    given.map(({ value }) => value),
+    (index) => `${below(pointer, index)}/value`,
+  );
+  const items = new Map<string, Item>();
+  for (const [index, { value, description = '' }] of given.entries()) {
+    const key = keys[index] ?? '';
+    if (!items.has(key)) items.set(key, { key, value, description });
+  }
+  return [...items.values()];
+}
+
+/** Values of a list of that type, in the form in which they are compared. */
+export function readKeys(
+  type: string,
+  values: readonly string[],
+  pointerOf: (index: number) => string,
+): string[] {
+  const { keyOf, expected } = KINDS.get(type) ?? unknownKind(type);
+  const keys = values.map(keyOf);
+  const problems: Problem[] = keys.flatMap((key, index) =>
+    key === null
+      ? [{ pointer: pointerOf(index), message: `${quote(values[index] ?? '')} is not ${expected}` }]
+      : [],
+  );
+  if (problems.length > 0) throw invalidInput(problems.slice(0, 20));
+  return keys.filter((key) => key !== null);
+}
+
+/** Rows are written with a type that was checked. */
+function unknownKind(type: string): never {
+  throw new Error(`a list of the type ${type}`);
+}
+
+function toBlock(text: string): string | null {
+  const block = parseCidr(text);
+  return block && formatCidr(block);
+}
