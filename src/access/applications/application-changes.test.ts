@@ -190,6 +190,12 @@ onBothDatabases('a changed application', (stage) => {
       service_token_header: 'x-robot',
       strict_service_tokens: true,
       service_auth_401: true,
+      app_launcher_visible: false,
+      logo_url: 'https://example.com/logo.png',
+      deny_message: null,
+      deny_url: null,
+      non_identity_deny_url: null,
+      custom_pages: [],
     };
     assert.deepEqual(await newestItems(stage), [{ kind: 'application', type: null, id, state }]);
   });
@@ -309,7 +315,11 @@ onBothDatabases('policies in the body of an application', (stage) => {
       ['/policies/0/name', 12130, one({ name: undefined })],
       ['/policies/0/precedence', 12130, one({ precedence: 0 })],
       ['/policies/0/decision', 12130, one({ decision: 'perhaps' })],
-      ['/policies/0/decision', 1002, one({ decision: 'bypass' })],
+      [
+        '/policies/0/include/0/email',
+        12130,
+        one({ decision: 'bypass', include: [{ email: { email: 'ann@example.com' } }] }),
+      ],
       ['/policies/0/include', 12130, one({ include: [] })],
       ['/policies/1/include/0/geo', 12130, [everyone, ...one({ include: [{ geo: {} }] })]],
       ['/policies/0/require/0/email/email', 12130, one({ require: [{ email: { email: 'x' } }] })],
@@ -317,9 +327,13 @@ onBothDatabases('policies in the body of an application', (stage) => {
       ['/policies/0/approval_required', 1002, one({ approval_required: true })],
       ['/policies/0/id', 12130, one({ id: 1 })],
       ['/policies/0/id', 12130, [{ id: 1 }]],
-      ['/policies/0', 1002, [newUuid()]],
-      ['/policies/0', 1002, [{ id: newUuid(), precedence: 1 }]],
-      ['/policies/0', 1002, one({ id: newUuid() })],
+      ['/policies/0', 12130, [newUuid()]],
+      ['/policies/0', 12130, [{ id: newUuid(), precedence: 1 }]],
+      ['/policies/0', 12130, one({ id: newUuid() })],
+      ['/policies/0/name', 12130, [{ id: newUuid(), require: [{ everyone: {} }] }]],
+      ['/policies/0/approval_required', 1002, [{ id: newUuid(), approval_required: true }]],
+      ['/policies/0/reusable', 12130, one({ reusable: true })],
+      ['/policies/0/reusable', 12130, one({ reusable: 'yes' })],
       ['/policies/1/precedence', 12130, [everyone, { ...everyone, precedence: 1 }]],
       ['/policies', 12130, Array.from({ length: 101 }, () => everyone)],
     ];

@@ -1,10 +1,11 @@
 import type { Tx } from '../../database/database.ts';
-import type { ApplicationRow, PolicyRow } from '../../database/tables.ts';
+import type { ApplicationRow } from '../../database/tables.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newAudienceTag, newUuid } from '../../kernel/ids.ts';
 import type { Problem } from '../../kernel/result.ts';
 import { revocation } from '../../protocol/feed.ts';
 import type { Change } from '../../removal/act.ts';
+import { dropReferences } from '../rules/rules.ts';
 import type { AskedDestination, ReadApplication } from './application-input.ts';
 import {
   applicationItem,
@@ -15,25 +16,21 @@ import {
   type PresentedApplication,
   presentApplication,
 } from './applications.ts';
-import { hostnameOf, zoneNamesOver } from './destinations.ts';
-import { embeddedRows } from './embedded-policies.ts';
+import type { HeldPolicy } from './held-policies.ts';
+import { refuseHost } from './hosts.ts';
+import { putPolicies } from './put-policies.ts';
 import {
   type DestinationRow,
   deleteApplicationRow,
-  deletePoliciesOf,
   holdDestinations,
   insertApplication,
-  insertPolicies,
-  isElsewhere,
-  isTeamDomain,
   listApplications,
+  listKnownPages,
   listKnownProviders,
-  listZonesNamed,
   MOST_APPLICATIONS,
   putDestinations,
   updateApplicationRow,
 } from './store.ts';
-import { refuseUnknownTokens } from './token-rules.ts';
 
 export interface ApplicationWrite {
   readonly place: Place;
@@ -65,7 +62,7 @@ export async function createApplication(
   };
   await insertApplication(tx, row);
   await putDestinations(tx, row, withUpstreams(read.destinations, []));
-  await putPolicies(tx, { row, read, existing: [], now });
+  await putGivenPolicies(tx, { row, read, existing: [], now });
   return await written(tx, row, 'application.create');
 }
 
@@ -90,15 +87,18 @@ export async function updateApplication(
   };
   await updateApplicationRow(tx, row, change);
   await putDestinations(tx, row, withUpstreams(read.destinations, destinations));
-  await putPolicies(tx, { row, read, existing, now });
+  await putGivenPolicies(tx, { row, read, existing, now });
   return await written(tx, { ...row, ...change }, 'application.update');
 }
 
 /** Deletes the application; every token for it ends. */
 export async function deleteApplication(tx: Tx, place: Place, name: string): Promise<Change<{ id: string }>> {
-  const { row, destinations } = await holdApplication(tx, place, name);
-  const { id } = row;
-  await deleteApplicationRow(tx, row.account_id, id);
+  const { row, destinations, policies } = await holdApplication(tx, place, name);
+  const { id, account_id: accountId } = row;
+  await deleteApplicationRow(tx, accountId, id);
+  for (const { reusable, row: policy } of policies) {
+    if (!reusable) await dropReferences(tx, { accountId, holder: { type: 'policy', id: policy.id } });
+  }
   return {
     result: { id },
     items: [revocation({ type: 'application', id }), { kind: 'application', id, state: null }],
@@ -139,22 +139,18 @@ function withUpstreams(asked: readonly AskedDestination[], existing: readonly De
   }));
 }
 
-async function putPolicies(
+async function putGivenPolicies(
   tx: Tx,
   {
-    row,
+    row: application,
     read,
-    existing,
-    now,
-  }: { row: ApplicationRow; read: ReadApplication; existing: readonly PolicyRow[]; now: string },
+    ...rest
+  }: Pick<ApplicationWrite, 'read' | 'now'> & {
+    row: ApplicationRow;
+    existing: readonly HeldPolicy[];
+  },
 ): Promise<void> {
-  if (!read.policies) return;
-  const given = read.policies.flatMap(({ input, pointer }) => (input ? [{ input, pointer }] : []));
-  await refuseUnknownTokens(tx, row.account_id, given);
-  const of = { accountId: row.account_id, applicationId: row.id, existing, now };
-  const rows = embeddedRows(read.policies, of);
-  await deletePoliciesOf(tx, row.account_id, row.id);
-  await insertPolicies(tx, rows);
+  if (read.policies) await putPolicies(tx, { application, embedded: read.policies, ...rest });
 }
 
 async function written(tx: Tx, row: ApplicationRow, action: string): Promise<Change<PresentedApplication>> {
@@ -162,7 +158,7 @@ async function written(tx: Tx, row: ApplicationRow, action: string): Promise<Cha
   const { id, name } = row;
   const destinations = whole.destinations.map(({ uri }) => uri);
   const upstreams = whole.destinations.flatMap(({ upstream }) => upstream ?? []);
-  const policies = whole.policies.map((policy) => policy.id);
+  const policies = whole.policies.map((policy) => policy.row.id);
   return {
     result: presentApplication(whole),
     items: [applicationItem(whole)],
@@ -179,34 +175,10 @@ async function refuseUnfit(tx: Tx, { place, read, reservedHosts }: ApplicationWr
   const { destinations } = read;
   for (const destination of destinations) {
     if (!isInZone([destination], place.zone)) throw invalid(destination, 'domain does not belong to zone');
-    await refuseHost(tx, { destination, reservedHosts, accountId: place.accountId });
+    await refuseHost(tx, destination, { reservedHosts, accountId: place.accountId });
   }
   await refuseUnknownProviders(tx, place.accountId, read.settings.allowed_idps);
-}
-
-/**
- * A host name that is this server's, or a team's, would hand its cookies to an application; one that another
- * account has a zone or an application on is theirs.
- */
-async function refuseHost(
-  tx: Tx,
-  {
-    destination,
-    reservedHosts,
-    accountId,
-  }: { destination: AskedDestination; reservedHosts: readonly string[]; accountId: string },
-): Promise<void> {
-  const hostname = hostnameOf(destination.host);
-  const isOurs = reservedHosts.some((host) => hostnameOf(host) === hostname);
-  if (isOurs || (await isTeamDomain(tx, hostname)))
-    throw invalid(destination, 'the host is one of this server itself');
-  const names = zoneNamesOver(hostname);
-  const zones = await listZonesNamed(tx, names);
-  const nearest = names.flatMap((name) => zones.filter((zone) => zone.name === name))[0];
-  if (nearest && nearest.account_id !== accountId)
-    throw invalid(destination, 'domain does not belong to a zone of this account');
-  if (await isElsewhere(tx, accountId, hostname))
-    throw refusal('conflictAccess', { detail: 'the host is taken', pointer: destination.pointer });
+  await refuseUnknownPages(tx, place.accountId, read.settings.custom_pages ?? []);
 }
 
 async function refuseUnknownProviders(tx: Tx, accountId: string, ids: readonly string[]): Promise<void> {
@@ -216,6 +188,21 @@ async function refuseUnknownProviders(tx: Tx, accountId: string, ids: readonly s
       ? []
       : [{ pointer: `/allowed_idps/${index}`, message: 'is not an identity provider of this account' }],
   );
+  if (problems.length > 0) throw invalidInput(problems.slice(0, 20), 'invalidAccess');
+}
+
+/** A page of each type at most: which of two is shown would be chance. */
+async function refuseUnknownPages(tx: Tx, accountId: string, ids: readonly string[]): Promise<void> {
+  const types = new Map((await listKnownPages(tx, accountId, ids)).map(({ id, type }) => [id, type]));
+  const seen = new Set<string>();
+  const problems = ids.flatMap((id, index): Problem[] => {
+    const pointer = `/custom_pages/${index}`;
+    const type = types.get(id);
+    if (type === undefined) return [{ pointer, message: 'is not a custom page of this account' }];
+    if (seen.has(type)) return [{ pointer, message: `is the second custom page of type ${type}` }];
+    seen.add(type);
+    return [];
+  });
   if (problems.length > 0) throw invalidInput(problems.slice(0, 20), 'invalidAccess');
 }
 

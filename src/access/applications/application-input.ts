@@ -4,6 +4,7 @@ import { isOff, refuseAsked } from '../../kernel/off.ts';
 import { collect, type Parsed, type Problem, parsed } from '../../kernel/result.ts';
 import { SHORTEST_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { ApplicationInput as Contract } from './contract.ts';
+import { type DenialSettings, readDenial } from './denial-settings.ts';
 import { type Destination, parseDestination } from './destinations.ts';
 import { type EmbeddedPolicy, readEmbedded } from './embedded-policies.ts';
 import { parseUpstream, serviceHeaderProblems } from './gate-settings.ts';
@@ -17,7 +18,7 @@ export type AskedDestination = Destination & {
   readonly upstream?: string | null;
 };
 
-export interface Settings {
+export interface Settings extends DenialSettings {
   readonly allowed_idps: readonly string[];
   readonly auto_redirect_to_identity: boolean;
   readonly app_launcher_visible: boolean;
@@ -47,10 +48,6 @@ const NOT_YET = [
   'allow_authenticate_via_warp',
   'allow_iframe',
   'cors_headers',
-  'custom_deny_message',
-  'custom_deny_url',
-  'custom_non_identity_deny_url',
-  'custom_pages',
   'eager_redirect_cookie_setting',
   'mfa_config',
   'oauth_configuration',
@@ -101,6 +98,7 @@ export function readApplication(input: ApplicationInput): ReadApplication {
       read_service_tokens_from_header: input.read_service_tokens_from_header || null,
       service_auth_401_redirect: input.service_auth_401_redirect ?? false,
       strict_service_token_auth: input.strict_service_token_auth ?? false,
+      ...readDenial(input, destinations),
     },
   };
 }

@@ -32,10 +32,6 @@ const laterSettings: readonly [string, unknown][] = [
   ['allow_authenticate_via_warp', true],
   ['allow_iframe', true],
   ['cors_headers', { allow_all_origins: true }],
-  ['custom_deny_message', 'Go away'],
-  ['custom_deny_url', 'https://example.com/'],
-  ['custom_non_identity_deny_url', 'https://example.com/'],
-  ['custom_pages', ['699d98642c564d2e855e9661899b7252']],
   ['eager_redirect_cookie_setting', true],
   ['mfa_config', { allowed_authenticators: ['totp'] }],
   ['oauth_configuration', { enabled: true }],
@@ -62,6 +58,14 @@ const noServiceHeaders: readonly unknown[] = [
   ],
   ...['X-Requested-With', 'X-Request-Id', 'Set-Cookie', 'Expect', 'Via', 'Origin'],
   ...['x y', 'x:y', 'x\r\ny', '-x', 'x-', 'x_y', 'x.y', ':path', 'ä', 'a'.repeat(65), 1, true, ['x'], {}],
+];
+
+/** Where nobody can be sent: what no browser should follow, and back to the closed door. */
+const noDenyUrls: readonly unknown[] = [
+  ...['javascript:alert(1)', 'data:text/html,x', 'ftp://a.example/', '/denied', '//a.example/', 'a.example'],
+  ...['http://a.example/', 'https://', 'https://a.example/a b', 'https://a.example/\r\nset-cookie: a=b'],
+  ...['https://ann@a.example/', 'https://ann:secret@a.example/', 'https://a.exämple/', 1, true, {}, ['x']],
+  ...[`https://${domain}/`, `https://${domain.toUpperCase()}:8443/denied?from=here`],
 ];
 
 const noUpstreams: readonly unknown[] = [
@@ -173,6 +177,21 @@ const wrong: readonly [string, Record<string, unknown>, Refusal][] = [
     invalid('/auto_redirect_to_identity'),
   ],
   ['policies that are no list', { domain, policies: {} }, invalid('/policies')],
+  [
+    'a message of 1025 characters',
+    { domain, custom_deny_message: 'x'.repeat(1025) },
+    invalid('/custom_deny_message'),
+  ],
+  ['a message of another type', { domain, custom_deny_message: 1 }, invalid('/custom_deny_message')],
+  ...['custom_deny_url', 'custom_non_identity_deny_url'].flatMap((name) =>
+    noDenyUrls.map((url): [string, Record<string, unknown>, Refusal] => [
+      `${name} as ${JSON.stringify(url)}`,
+      { domain, [name]: url },
+      invalid(`/${name}`),
+    ]),
+  ),
+  ['a custom page that there is not', { domain, custom_pages: [newUuid()] }, invalid('/custom_pages/0')],
+  ['custom pages that are no list', { domain, custom_pages: newUuid() }, invalid('/custom_pages')],
   ...['enable_binding_cookie', 'service_auth_401_redirect', 'strict_service_token_auth'].flatMap((name) =>
     ['true', 1, {}, []].map((value): [string, Record<string, unknown>, Refusal] => [
       `${name} as ${JSON.stringify(value)}`,

@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import type { Reader, Snapshot, Tx } from '../../database/database.ts';
-import type { ApplicationRow, PolicyRow } from '../../database/tables.ts';
+import type { ApplicationRow } from '../../database/tables.ts';
 import { parseDuration } from '../../kernel/duration.ts';
 import { refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
@@ -8,14 +8,14 @@ import type { FeedItem } from '../../protocol/feed.ts';
 import type { ApplicationState } from '../../protocol/state.ts';
 import type { Settings } from './application-input.ts';
 import type { Application } from './contract.ts';
+import { presentDenial } from './denial-settings.ts';
 import { isWithinZone, parseDestination } from './destinations.ts';
-import { presentPolicy, toGatePolicy } from './policy-input.ts';
+import { type HeldPolicy, heldPolicies, presentPolicy, toGatePolicy } from './held-policies.ts';
 import {
   type DestinationRow,
   findApplication,
   listApplications,
   listDestinations,
-  listPolicies,
   lockApplication,
 } from './store.ts';
 
@@ -25,7 +25,8 @@ export type PresentedApplication = Static<typeof Application>;
 export interface WholeApplication {
   readonly row: ApplicationRow;
   readonly destinations: readonly DestinationRow[];
-  readonly policies: readonly PolicyRow[];
+  /** In the order in which they are judged. */
+  readonly policies: readonly HeldPolicy[];
 }
 
 /** Where a request stands: the account, and the zone if it came by a zone's path, which shows only that. */
@@ -71,6 +72,7 @@ export function presentApplication({ row, destinations, policies }: WholeApplica
     options_preflight_bypass: false,
     service_auth_401_redirect: settings.service_auth_401_redirect,
     strict_service_token_auth: settings.strict_service_token_auth,
+    ...presentDenial(settings),
     skip_interstitial: false,
     tags: [],
     policies: policies.map(presentPolicy),
@@ -86,7 +88,7 @@ export async function allApplications(
 ): Promise<WholeApplication[]> {
   const rows = await listApplications(reader, accountId);
   const destinations = Map.groupBy(await listDestinations(reader, accountId), (one) => one.application_id);
-  const policies = Map.groupBy(await listPolicies(reader, accountId), (one) => one.application_id);
+  const policies = await heldPolicies(reader, accountId);
   const whole = rows.map((row) => ({
     row,
     destinations: destinations.get(row.id) ?? [],
@@ -149,7 +151,8 @@ export async function complete(
   if (!row) throw unknownApplication();
   const destinations = await listDestinations(reader, row.account_id, row.id);
   if (!isInZone(destinations, place.zone)) throw unknownApplication();
-  return { row, destinations, policies: await listPolicies(reader, row.account_id, row.id) };
+  const policies = (await heldPolicies(reader, row.account_id, row.id)).get(row.id) ?? [];
+  return { row, destinations, policies };
 }
 
 export function isInZone(destinations: readonly { host: string }[], zone: string | null): boolean {
@@ -161,10 +164,16 @@ export async function applicationStates(snapshot: Snapshot, accountId: string): 
   return (await allApplications(snapshot, { accountId, zone: null })).map(applicationItem);
 }
 
-/** The whole newest state of an application, for gates: what they judge by. */
-export function applicationItem({ row, destinations, policies }: WholeApplication): FeedItem {
+/** The whole newest state of an application, as gates are told of it. */
+export function applicationItem(whole: WholeApplication): FeedItem {
+  const state = applicationState(whole) as unknown as JsonObject;
+  return { kind: 'application', id: whole.row.id, state };
+}
+
+/** What gates judge an application by; a reusable policy is a link in it. */
+export function applicationState({ row, destinations, policies }: WholeApplication): ApplicationState {
   const settings = settingsOf(row);
-  const state: ApplicationState = {
+  return {
     id: row.id,
     aud: row.aud,
     name: row.name,
@@ -182,12 +191,11 @@ export function applicationItem({ row, destinations, policies }: WholeApplicatio
     service_auth_401: settings.service_auth_401_redirect,
     app_launcher_visible: settings.app_launcher_visible,
     logo_url: settings.logo_url,
-    deny_message: null,
-    deny_url: null,
-    non_identity_deny_url: null,
-    custom_pages: [],
+    deny_message: settings.custom_deny_message ?? null,
+    deny_url: settings.custom_deny_url ?? null,
+    non_identity_deny_url: settings.custom_non_identity_deny_url ?? null,
+    custom_pages: settings.custom_pages ?? [],
   };
-  return { kind: 'application', id: row.id, state: state as unknown as JsonObject };
 }
 
 function settingsOf(row: ApplicationRow): Settings {

@@ -1,50 +1,27 @@
 import { Type } from 'typebox';
+import { accessPolicy, accessPolicyInput } from '../../http/access-policy-shapes.ts';
 import { Nullable, pageQuery, Uuid } from '../../http/shapes.ts';
 
 const text = Type.String({ maxLength: 2048 });
 const name = Type.String({ minLength: 1, maxLength: 350 });
 const duration = Type.String({ maxLength: 64 });
-/** How many policies an application can have. */
+const precedence = Type.Integer({ minimum: 1, maximum: 1_000_000 });
+/** How many policies an application can have, its own and reusable ones. */
 export const MOST_POLICIES = 100;
 
-const Rules = Type.Array(Type.Unknown(), { maxItems: 1000 });
-
 export const Policy = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  decision: Type.String(),
+  ...accessPolicy,
   precedence: Type.Integer(),
-  include: Type.Array(Type.Any()),
-  exclude: Type.Array(Type.Any()),
-  require: Type.Array(Type.Any()),
-  session_duration: Nullable(Type.String()),
-  reusable: Type.Boolean(),
-  created_at: Type.String(),
-  updated_at: Type.String(),
+  reusable: Type.Boolean({ description: 'Whether it is one of /access/policies, and changed there.' }),
 });
 
-/** Body of a policy, alone or within an application; what follows `session_duration` comes later. */
-export const PolicyInput = Type.Object({
-  name,
-  decision: Type.String({ maxLength: 64 }),
-  include: Rules,
-  exclude: Type.Optional(Rules),
-  require: Type.Optional(Rules),
-  precedence: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
-  session_duration: Type.Optional(Nullable(duration)),
-  approval_groups: Type.Optional(Type.Unknown()),
-  approval_required: Type.Optional(Type.Unknown()),
-  connection_rules: Type.Optional(Type.Unknown()),
-  isolation_required: Type.Optional(Type.Unknown()),
-  mfa_config: Type.Optional(Type.Unknown()),
-  purpose_justification_prompt: Type.Optional(Type.Unknown()),
-  purpose_justification_required: Type.Optional(Type.Unknown()),
-});
+/** Body of a policy, alone or within an application. */
+export const PolicyInput = Type.Object({ ...accessPolicyInput, precedence: Type.Optional(precedence) });
 
-/** A policy that an application has already, by its id alone. */
+/** A policy that there is already, by its id alone: one that the application has, or a reusable one. */
 export const PolicyLink = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 36 }),
-  precedence: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  precedence: Type.Optional(precedence),
 });
 
 const Destination = Type.Object({
@@ -79,6 +56,10 @@ export const Application = Type.Object({
   options_preflight_bypass: Type.Boolean(),
   service_auth_401_redirect: Type.Boolean(),
   strict_service_token_auth: Type.Boolean(),
+  custom_deny_message: Type.Optional(Type.String()),
+  custom_deny_url: Type.Optional(Type.String()),
+  custom_non_identity_deny_url: Type.Optional(Type.String()),
+  custom_pages: Type.Optional(Type.Array(Type.String())),
   skip_interstitial: Type.Boolean(),
   tags: Type.Array(Type.String()),
   policies: Type.Array(Policy),
@@ -107,18 +88,21 @@ export const ApplicationInput = Type.Object({
   read_service_tokens_from_header: Type.Optional(Nullable(Type.String({ maxLength: 64 }))),
   service_auth_401_redirect: flag,
   strict_service_token_auth: flag,
+  custom_deny_message: Type.Optional(Nullable(Type.String({ maxLength: 1024 }))),
+  custom_deny_url: Type.Optional(Nullable(text)),
+  custom_non_identity_deny_url: Type.Optional(Nullable(text)),
+  custom_pages: Type.Optional(Nullable(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 10 }))),
   policies: Type.Optional(
-    Type.Array(Type.Unknown({ description: 'A policy, or the id of one that the application has.' }), {
-      maxItems: MOST_POLICIES,
-    }),
+    Type.Array(
+      Type.Unknown({
+        description: 'A policy, or the id of one: of one that the application has, or of a reusable one.',
+      }),
+      { maxItems: MOST_POLICIES },
+    ),
   ),
   allow_authenticate_via_warp: unknown,
   allow_iframe: unknown,
   cors_headers: unknown,
-  custom_deny_message: unknown,
-  custom_deny_url: unknown,
-  custom_non_identity_deny_url: unknown,
-  custom_pages: unknown,
   eager_redirect_cookie_setting: unknown,
   mfa_config: unknown,
   oauth_configuration: unknown,

@@ -1,17 +1,19 @@
 import { Compile } from 'typebox/compile';
-import type { PolicyRow } from '../../database/tables.ts';
-import { invalidInput, refusal } from '../../kernel/errors.ts';
+import { invalidInput } from '../../kernel/errors.ts';
 import { below, isObject, type Problem } from '../../kernel/result.ts';
+import { checkPolicy, refuseLater } from '../policies/policy-input.ts';
 import { PolicyInput as Contract, PolicyLink } from './contract.ts';
-import { checkPolicy, type PolicyInput, policyFields, toPolicyRow } from './policy-input.ts';
+import type { PolicyInput } from './held-policies.ts';
 
-/** A policy in the body of its application: a new one, one that is there already, or its id alone. */
+/** A policy in the body of an application: a new one, one that there is already, or its id alone. */
 export interface EmbeddedPolicy {
   readonly pointer: string;
   readonly id: string | null;
   readonly precedence: number | null;
   /** null leaves what the policy says as it is. */
   readonly input: PolicyInput | null;
+  /** Which of the two the caller takes it for; null where that is not said. */
+  readonly reusable: boolean | null;
 }
 
 const policyShape = Compile(Contract);
@@ -25,22 +27,33 @@ export function readEmbedded(policies: readonly unknown[], pointer: string): Emb
 function readOne(given: unknown, pointer: string): EmbeddedPolicy {
   const policy = typeof given === 'string' ? { id: given } : given;
   if (!isObject(policy)) throw invalid([{ pointer, message: 'must be a policy or the id of one' }]);
+  const reusable = readReusable(policy, pointer);
   if (isLink(policy)) {
     if (!linkShape.Check(policy)) throw invalid(shapeProblems(linkShape.Errors(policy), pointer));
-    return { pointer, id: policy.id.toLowerCase(), precedence: policy.precedence ?? null, input: null };
+    refuseLater(policy, pointer);
+    const { id, precedence = null } = policy;
+    return { pointer, id: id.toLowerCase(), precedence, input: null, reusable };
   }
   if (!policyShape.Check(policy)) throw invalid(shapeProblems(policyShape.Errors(policy), pointer));
   checkPolicy(policy, pointer);
   const { id } = policy as { id?: unknown };
   if (id !== undefined && typeof id !== 'string')
-    throw invalid([{ pointer: `${pointer}/id`, message: 'must be a string' }]);
-  return { pointer, id: id?.toLowerCase() ?? null, precedence: policy.precedence ?? null, input: policy };
+    throw invalid([{ pointer: below(pointer, 'id'), message: 'must be a string' }]);
+  const { precedence = null } = policy;
+  return { pointer, id: id?.toLowerCase() ?? null, precedence, input: policy, reusable };
 }
 
-/** An id, and nothing of what makes a policy. */
-function isLink(policy: Record<string, unknown>): boolean {
-  return 'id' in policy && !['name', 'decision', 'include'].some((name) => name in policy);
+function readReusable({ reusable = null }: { reusable?: unknown }, pointer: string): boolean | null {
+  if (reusable === null || typeof reusable === 'boolean') return reusable;
+  throw invalid([{ pointer: below(pointer, 'reusable'), message: 'must be a boolean' }]);
 }
+
+/** An id, and nothing of what a policy says. */
+function isLink(policy: Record<string, unknown>): boolean {
+  return 'id' in policy && !SAID.some((name) => name in policy);
+}
+
+const SAID = ['name', 'decision', 'include', 'exclude', 'require', 'session_duration'];
 
 interface ShapeError {
   readonly keyword: string;
@@ -56,58 +69,6 @@ function shapeProblems(errors: readonly ShapeError[], pointer: string): Problem[
     const { requiredProperties } = params as { requiredProperties: string[] };
     return requiredProperties.map((name) => ({ pointer: below(at, name), message: 'is required' }));
   });
-}
-
-/**
- * The rows that an application has afterwards. A policy that is named keeps its id and what is not said of it;
- * one that is not named is gone. Without a precedence each comes after the one before it.
- */
-export function embeddedRows(
-  embedded: readonly EmbeddedPolicy[],
-  of: { accountId: string; applicationId: string; existing: readonly PolicyRow[]; now: string },
-): PolicyRow[] {
-  const ids = new Set<string>();
-  const precedences = new Set<number>();
-  let last = 0;
-  return embedded.map((policy) => {
-    const precedence = policy.precedence ?? last + 1;
-    if (precedences.has(precedence)) throw invalid([{ pointer: precedenceOf(policy), message: TAKEN }]);
-    const row = toRow(policy, { ...of, precedence });
-    if (ids.has(row.id)) throw invalid([{ pointer: policy.pointer, message: 'names a policy twice' }]);
-    precedences.add(precedence);
-    ids.add(row.id);
-    last = precedence;
-    return row;
-  });
-}
-
-const TAKEN = 'another policy of the application has this precedence';
-
-function precedenceOf({ pointer }: EmbeddedPolicy): string {
-  return `${pointer}/precedence`;
-}
-
-function toRow(
-  { id, input, pointer }: EmbeddedPolicy,
-  of: {
-    accountId: string;
-    applicationId: string;
-    existing: readonly PolicyRow[];
-    precedence: number;
-    now: string;
-  },
-): PolicyRow {
-  const before = of.existing.find((row) => row.id === id);
-  if (id !== null && !before) throw refusal('notSupported', { detail: 'reusable policies yet', pointer });
-  if (!before) return toPolicyRow(input as PolicyInput, of);
-  const isSame = input === null && before.precedence === of.precedence;
-  if (isSame) return before;
-  return {
-    ...before,
-    ...(input ? policyFields(input) : {}),
-    precedence: of.precedence,
-    updated_at: of.now,
-  };
 }
 
 function invalid(problems: readonly Problem[]) {

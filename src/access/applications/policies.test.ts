@@ -69,6 +69,18 @@ async function told(stage: Stage, application: string): Promise<string[]> {
   return state.policies.map(({ decision, name }) => `${decision} ${name}`);
 }
 
+/** Rules that nobody who has not said who they are can match. */
+const OF_IDENTITY = {
+  email: { email: 'ann@example.com' },
+  email_domain: { domain: 'example.com' },
+  login_method: { id: newUuid() },
+  auth_method: { auth_method: 'mfa' },
+  oidc: { claim_name: 'department', claim_value: 'sales' },
+  service_token: { token_id: newUuid() },
+  any_valid_service_token: {},
+  external_evaluation: { evaluate_url: 'https://a.example/', keys_url: 'https://a.example/keys' },
+};
+
 const naming = (id: string) => ({ service_token: { token_id: id } });
 
 onBothDatabases('a policy that cannot be', (stage) => {
@@ -87,7 +99,12 @@ onBothDatabases('a policy that cannot be', (stage) => {
       ['/name', 12130, policy({ name: '' })],
       ['/decision', 12130, policy({ decision: undefined })],
       ['/decision', 12130, policy({ decision: 'ALLOW' })],
-      ['/decision', 1002, policy({ decision: 'bypass' })],
+      ...['include', 'exclude', 'require'].flatMap((list) =>
+        Object.entries(OF_IDENTITY).map(([type, content]): [string, number, object] => {
+          const fields = { decision: 'bypass', [list]: [{ everyone: {} }, { [type]: content }] };
+          return [`/${list}/1/${type}`, 12130, policy(fields)];
+        }),
+      ),
       [
         '/include/1/service_token/token_id',
         12130,
@@ -100,7 +117,10 @@ onBothDatabases('a policy that cannot be', (stage) => {
       ['/include', 12130, policy({ include: [] })],
       ['/include', 12130, policy({ include: { everyone: {} } })],
       ['/include/0/email/email', 12130, policy({ include: [{ email: { email: 'nobody' } }] })],
-      ['/exclude/0/group', 12130, policy({ exclude: [{ group: { id: newUuid() } }] })],
+      ['/exclude/0/group/id', 12130, policy({ exclude: [{ group: { id: newUuid() } }] })],
+      ['/include/0/email_list/id', 12130, policy({ include: [{ email_list: { id: newUuid() } }] })],
+      ['/require/0/ip_list/id', 12130, policy({ require: [{ ip_list: { id: newUuid() } }] })],
+      ['/include/0/login_method/id', 12130, policy({ include: [{ login_method: { id: newUuid() } }] })],
       ['/require/1', 12130, policy({ require: [{ everyone: {} }, { everybody: {} }] })],
       ['/exclude', 12130, policy({ exclude: null })],
       ['/precedence', 12130, policy({ precedence: 0 })],

@@ -2,8 +2,11 @@ import type { Reader, Tx } from '../../database/database.ts';
 import type { PolicyRow } from '../../database/tables.ts';
 import { refusal } from '../../kernel/errors.ts';
 import type { Change } from '../../removal/act.ts';
+import { checkPolicy, policyFields } from '../policies/policy-input.ts';
+import { dropReferences, type Holder, putReferences, readReferences } from '../rules/rules.ts';
 import {
   applicationItem,
+  complete,
   getApplication,
   holdApplication,
   type Place,
@@ -11,22 +14,20 @@ import {
 } from './applications.ts';
 import { MOST_POLICIES } from './contract.ts';
 import {
-  checkPolicy,
+  type HeldPolicy,
   type PolicyInput,
   type PresentedPolicy,
-  policyFields,
   presentPolicy,
   toPolicyRow,
-} from './policy-input.ts';
-import { deletePolicyRow, insertPolicies, listPolicies, shiftPolicies, updatePolicyRow } from './store.ts';
-import { refuseUnknownTokens } from './token-rules.ts';
+} from './held-policies.ts';
+import { deletePolicyRow, insertPolicy, shiftPolicies, updatePolicyRow } from './policy-store.ts';
 
 interface OfApplication {
   readonly place: Place;
   readonly applicationId: string;
 }
 
-/** The policies of an application, in the order in which they are judged. */
+/** The policies of an application, its own and reusable ones, in the order in which they are judged. */
 export async function policiesOf(
   reader: Reader,
   { place, applicationId }: OfApplication,
@@ -50,40 +51,50 @@ export async function createPolicy(
 ): Promise<Change<PresentedPolicy>> {
   checkPolicy(input, '');
   const application = await holdApplication(tx, place, applicationId);
-  await refuseUnknownTokens(tx, place.accountId, [{ input, pointer: '' }]);
+  const references = await readReferences(tx, place.accountId, [{ ...input, pointer: '' }]);
   if (application.policies.length >= MOST_POLICIES) throw tooMany();
   const precedence = await makeRoom(tx, application, input.precedence ?? null);
   const { account_id: accountId, id } = application.row;
   const row = toPolicyRow(input, { accountId, applicationId: id, precedence, now });
-  await insertPolicies(tx, [row]);
+  await insertPolicy(tx, row);
+  await putReferences(tx, { accountId, holder: holderOf(row.id), references });
   return await changed(tx, application, { row, action: 'policy.create' });
 }
 
-/** Replaces a policy; without a precedence it keeps its place. */
+/** Replaces a policy; without a precedence it keeps its place. A reusable one is changed elsewhere: 400. */
 export async function updatePolicy(
   tx: Tx,
   { place, applicationId, id, input, now }: OfApplication & { id: string; input: PolicyInput; now: string },
 ): Promise<Change<PresentedPolicy>> {
   checkPolicy(input, '');
   const application = await holdApplication(tx, place, applicationId);
-  const before = theOne(application.policies, id);
-  await refuseUnknownTokens(tx, place.accountId, [{ input, pointer: '' }]);
+  const before = ownOne(application.policies, id, 'change it at /access/policies');
+  const { account_id: accountId } = before;
+  const references = await readReferences(tx, accountId, [{ ...input, pointer: '' }]);
   const moves = input.precedence !== undefined && input.precedence !== before.precedence;
   const precedence = moves ? await makeRoom(tx, application, input.precedence ?? null) : before.precedence;
   const row = { ...before, ...policyFields(input), precedence, updated_at: now };
   await updatePolicyRow(tx, row);
+  await putReferences(tx, { accountId, holder: holderOf(row.id), references });
   return await changed(tx, application, { row, action: 'policy.update' });
 }
 
+/** Deletes a policy of the application's own. A reusable one only leaves with the application's list: 400. */
 export async function deletePolicy(
   tx: Tx,
   { place, applicationId, id }: OfApplication & { id: string },
 ): Promise<Change<{ id: string }>> {
   const application = await holdApplication(tx, place, applicationId);
-  const row = theOne(application.policies, id);
-  await deletePolicyRow(tx, row.account_id, id);
+  const row = ownOne(application.policies, id, "leave it out of the application's policies");
+  const { account_id: accountId } = row;
+  await deletePolicyRow(tx, accountId, row.id);
+  await dropReferences(tx, { accountId, holder: holderOf(row.id) });
   const change = await changed(tx, application, { row, action: 'policy.delete' });
   return { ...change, result: { id } };
+}
+
+function holderOf(id: string): Holder {
+  return { type: 'policy', id };
 }
 
 /** The place asked for, freed if it was taken; without one, the place after the last. */
@@ -103,10 +114,10 @@ async function changed(
   application: WholeApplication,
   { row, action }: { row: PolicyRow; action: string },
 ): Promise<Change<PresentedPolicy>> {
-  const policies = await listPolicies(tx, row.account_id, row.application_id);
+  const whole = await complete(tx, { accountId: row.account_id, zone: null }, application.row);
   return {
-    result: presentPolicy(row),
-    items: [applicationItem({ ...application, policies })],
+    result: presentPolicy({ reusable: false, precedence: row.precedence, row }),
+    items: [applicationItem(whole)],
     audit: {
       action,
       resource: { type: 'policy', id: row.id },
@@ -119,8 +130,14 @@ function tooMany() {
   return refusal('invalidAccess', { detail: `an application has at most ${MOST_POLICIES} policies` });
 }
 
-function theOne(policies: readonly PolicyRow[], id: string): PolicyRow {
-  const row = policies.find((policy) => policy.id === id);
-  if (!row) throw refusal('notFoundAccess', { detail: 'policy not found' });
-  return row;
+function theOne(policies: readonly HeldPolicy[], id: string): HeldPolicy {
+  const held = policies.find(({ row }) => row.id === id);
+  if (!held) throw refusal('notFoundAccess', { detail: 'policy not found' });
+  return held;
+}
+
+function ownOne(policies: readonly HeldPolicy[], id: string, instead: string): PolicyRow {
+  const held = theOne(policies, id);
+  if (!held.reusable) return held.row;
+  throw refusal('invalidAccess', { detail: `it is a reusable policy; ${instead}` });
 }

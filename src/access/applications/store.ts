@@ -1,6 +1,6 @@
 import { type Expression, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
-import type { ApplicationRow, PolicyRow, Tables } from '../../database/tables.ts';
+import type { ApplicationRow, Tables } from '../../database/tables.ts';
 
 /** Cloudflare's limit of applications (reference §3.4); a list of them is read whole. */
 export const MOST_APPLICATIONS = 500;
@@ -169,58 +169,17 @@ export async function listKnownProviders(
   return rows.map(({ id }) => id);
 }
 
-/** Policies of one application, or of all of the account, in the order in which they are judged. */
-export async function listPolicies(
+/** Which of these custom pages the account has, and of which type each is. */
+export async function listKnownPages(
   reader: Reader,
   accountId: string,
-  applicationId?: string,
-): Promise<PolicyRow[]> {
-  let query = reader.query.selectFrom('policies').selectAll().where('account_id', '=', accountId);
-  if (applicationId !== undefined) query = query.where('application_id', '=', applicationId);
-  return await query.orderBy('application_id').orderBy('precedence').orderBy('id').execute();
-}
-
-export async function insertPolicies(tx: Tx, policies: readonly PolicyRow[]): Promise<void> {
-  if (policies.length > 0)
-    await tx.query
-      .insertInto('policies')
-      .values([...policies])
-      .execute();
-}
-
-export async function updatePolicyRow(tx: Tx, policy: PolicyRow): Promise<void> {
-  const { id, account_id, application_id: _, ...change } = policy;
-  await tx.query
-    .updateTable('policies')
-    .set(change)
-    .where('account_id', '=', account_id)
-    .where('id', '=', id)
-    .execute();
-}
-
-export async function deletePolicyRow(tx: Tx, accountId: string, id: string): Promise<void> {
-  await tx.query.deleteFrom('policies').where('account_id', '=', accountId).where('id', '=', id).execute();
-}
-
-export async function deletePoliciesOf(tx: Tx, accountId: string, applicationId: string): Promise<void> {
-  await tx.query
-    .deleteFrom('policies')
+  ids: readonly string[],
+): Promise<{ id: string; type: string }[]> {
+  if (ids.length === 0) return [];
+  return await reader.query
+    .selectFrom('custom_pages')
+    .select(['id', 'type'])
     .where('account_id', '=', accountId)
-    .where('application_id', '=', applicationId)
-    .execute();
-}
-
-/** Makes room at a place in the order: whatever is there and behind it moves back by one. */
-export async function shiftPolicies(
-  tx: Tx,
-  application: Pick<ApplicationRow, 'id' | 'account_id'>,
-  from: number,
-): Promise<void> {
-  await tx.query
-    .updateTable('policies')
-    .set((row) => ({ precedence: row('precedence', '+', 1) }))
-    .where('account_id', '=', application.account_id)
-    .where('application_id', '=', application.id)
-    .where('precedence', '>=', from)
+    .where('id', 'in', [...ids])
     .execute();
 }
