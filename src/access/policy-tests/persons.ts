@@ -1,0 +1,45 @@
+import { evaluate } from '../../policy/evaluate.ts';
+import { type Explanation, explain } from '../../policy/explain.ts';
+import type { Claims, PersonIdentity, Policy } from '../../policy/rules.ts';
+import type { SeenIdentity } from '../users/sessions.ts';
+import type { RuleWorld } from './rule-world.ts';
+import type { SeenUser } from './store.ts';
+
+export type Status = 'approved' | 'blocked' | 'error';
+
+/** What policies would say of a user, and why. */
+export interface Checked extends Explanation {
+  /** `error`: it rests on a service of somebody else's, which is asked at a real request alone. */
+  readonly status: Status;
+}
+
+/**
+ * Judges a user as they were seen last: the provider, its claims, how they proved themselves, and the address. Client
+ * certificates are none of a person's: rules that ask for one do not match.
+ */
+export function checkPerson(
+  policies: readonly Policy[],
+  user: SeenUser,
+  { sets, indexes }: RuleWorld,
+): Checked {
+  const surroundings = { ip: seenAddress(user), certificate: null };
+  const asked = { identity: toPerson(user), surroundings, sets, indexes, answers: null };
+  const explained = explain(policies, asked);
+  const { evaluation } = explained;
+  // Whoever is let in without a question needs no policy of their own.
+  const open = evaluate(policies, { ...asked, identity: { kind: 'nobody' } });
+  if (open.verdict === 'allow') return { ...explained, evaluation: open, status: 'approved' };
+  if (evaluation.questions.length > 0) return { ...explained, status: 'error' };
+  return { ...explained, status: evaluation.verdict === 'allow' ? 'approved' : 'blocked' };
+}
+
+function toPerson({ email_key: email, identity }: SeenUser): PersonIdentity {
+  const known = { kind: 'person', email } as const;
+  if (!identity) return { ...known, providerId: '', claims: {}, amr: [] };
+  const claims = JSON.parse(identity.claims) as Claims;
+  return { ...known, providerId: identity.provider_id, claims, amr: JSON.parse(identity.amr) as string[] };
+}
+
+function seenAddress({ identity }: SeenUser): string {
+  return identity ? (JSON.parse(identity.profile) as SeenIdentity).ip : '';
+}
