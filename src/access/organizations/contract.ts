@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { Nullable } from '../../http/shapes.ts';
 
 const text = Type.String({ maxLength: 1024 });
 
@@ -13,27 +14,38 @@ const LoginDesign = Type.Object(
   { additionalProperties: false },
 );
 
-/** What is stored and shown as given; the pages that use it come later. */
-const shown = {
+const pageId = Type.Optional(Nullable(Type.String({ maxLength: 36 })));
+
+const CustomPages = Type.Object(
+  { forbidden: pageId, identity_denied: pageId },
+  { additionalProperties: false },
+);
+
+/** What an organization can set. */
+const settings = {
   is_ui_read_only: Type.Boolean(),
   ui_read_only_toggle_reason: text,
   login_design: LoginDesign,
+  auto_redirect_to_identity: Type.Boolean(),
+  deny_unmatched_requests: Type.Boolean(),
+  deny_unmatched_requests_exempted_zone_names: Type.Array(Type.String({ maxLength: 253 }), {
+    maxItems: 1000,
+  }),
+  strict_service_token_auth: Type.Boolean(),
+  custom_pages: CustomPages,
 };
 
 /** Settings that Portcullis does not have yet, answered in the one state that is true: off. */
 const off = {
-  auto_redirect_to_identity: Type.Boolean(),
   allow_authenticate_via_warp: Type.Boolean(),
-  deny_unmatched_requests: Type.Boolean(),
   mfa_required_for_all_apps: Type.Boolean(),
-  strict_service_token_auth: Type.Boolean(),
 };
 
 export const Organization = Type.Object({
   name: Type.String(),
   auth_domain: Type.String(),
   session_duration: Type.String(),
-  ...shown,
+  ...settings,
   ...off,
   created_at: Type.String(),
   updated_at: Type.String(),
@@ -48,17 +60,12 @@ export const OrganizationUpdate = Type.Partial(
     name: Type.String({ minLength: 1, maxLength: 350 }),
     auth_domain: Type.String({ maxLength: 260 }),
     session_duration: Type.String({ maxLength: 64 }),
-    ...shown,
+    ...settings,
     allow_authenticate_via_warp: notYet,
-    auto_redirect_to_identity: notYet,
-    custom_pages: notYet,
-    deny_unmatched_requests: notYet,
-    deny_unmatched_requests_exempted_zone_names: notYet,
     mfa_config: notYet,
     mfa_piv_key_requirements: notYet,
     mfa_required_for_all_apps: notYet,
     service_token_inactivity: notYet,
-    strict_service_token_auth: notYet,
     user_seat_expiration_inactive_time: notYet,
     warp_auth_non_browser_401: notYet,
     warp_auth_session_duration: notYet,

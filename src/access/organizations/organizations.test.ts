@@ -20,20 +20,23 @@ async function sdkWith({ app }: Stage, name: PermissionGroupName) {
   return app.sdk({ apiToken: secret });
 }
 
+/** What the gates were told last of the organization. */
+async function newestState({ database }: Stage) {
+  const { feed_entries: feed = [] } = await readRows(database);
+  const items = feed.map((row) => JSON.parse(row)).filter(({ kind }) => kind === 'organization');
+  const newest = items.sort((one, other) => one.position - other.position).at(-1);
+  return { state: JSON.parse(newest.payload) };
+}
+
 onBothDatabases('the organization', (stage) => {
   test('refuses each setting that is not here yet by name, and changes nothing', async () => {
     const { app, account_id } = use(stage);
     const asked: Record<string, unknown> = {
       allow_authenticate_via_warp: true,
-      auto_redirect_to_identity: true,
-      custom_pages: { forbidden: 'a' },
-      deny_unmatched_requests: true,
-      deny_unmatched_requests_exempted_zone_names: ['localhost'],
       mfa_config: { allowed_authenticators: ['totp'] },
       mfa_piv_key_requirements: { pin_policy: 'always' },
       mfa_required_for_all_apps: true,
       service_token_inactivity: { action: 'delete', enabled: true, inactivity_threshold_days: 30 },
-      strict_service_token_auth: true,
       user_seat_expiration_inactive_time: '730h',
       warp_auth_non_browser_401: true,
       warp_auth_session_duration: '24h',
@@ -66,6 +69,29 @@ onBothDatabases('the organization', (stage) => {
       ['/is_ui_read_only', { is_ui_read_only: 'true' }],
       ['/login_design/header_text', { login_design: { header_text: 1 } }],
       ['/login_design/script', { login_design: { script: 'x' } }],
+      ['/login_design/text_color', { login_design: { text_color: 'red' } }],
+      ['/login_design/text_color', { login_design: { text_color: '#12345' } }],
+      ['/login_design/background_color', { login_design: { background_color: '#12345g' } }],
+      ['/login_design/background_color', { login_design: { background_color: '#112233;--x:url(//a)' } }],
+      ['/login_design/logo_path', { login_design: { logo_path: 'http://logo.example/a.png' } }],
+      ['/login_design/logo_path', { login_design: { logo_path: 'javascript:alert(1)' } }],
+      ['/login_design/logo_path', { login_design: { logo_path: 'https://me:secret@logo.example/' } }],
+      ['/login_design/logo_path', { login_design: { logo_path: '/logo.png' } }],
+      ['/login_design/header_text', { login_design: { header_text: 'x'.repeat(1025) } }],
+      ['/auto_redirect_to_identity', { auto_redirect_to_identity: null }],
+      ['/strict_service_token_auth', { strict_service_token_auth: 'yes' }],
+      ['/deny_unmatched_requests', { deny_unmatched_requests: 0 }],
+      [
+        '/deny_unmatched_requests_exempted_zone_names/1',
+        { deny_unmatched_requests_exempted_zone_names: ['LOCALHOST', 'elsewhere.example'] },
+      ],
+      [
+        '/deny_unmatched_requests_exempted_zone_names/0',
+        { deny_unmatched_requests_exempted_zone_names: [''] },
+      ],
+      ['/custom_pages/forbidden', { custom_pages: { forbidden: 'unknown' } }],
+      ['/custom_pages/identity_denied', { custom_pages: { identity_denied: 1 } }],
+      ['/custom_pages/login', { custom_pages: { login: 'x' } }],
     ];
     const rows = await readRows(stage.database);
     for (const [pointer, body] of wrong) {
@@ -121,7 +147,7 @@ onBothDatabases('the organization', (stage) => {
     const { updated_at: __, ...same } = updated as Record<string, unknown>;
     assert.deepEqual(same, rest);
     const answer = await app.api('PUT', `/accounts/${account_id}/access/organizations`, {
-      body: { mfa_config: null, deny_unmatched_requests: null, surprise: 1 },
+      body: { mfa_config: null, warp_auth_non_browser_401: null, surprise: 1 },
     });
     assert.equal(answer.status, 200);
     assert.deepEqual(
@@ -153,14 +179,94 @@ onBothDatabases('the organization', (stage) => {
       [shown.name, shown.session_duration, shown.is_ui_read_only, shown.ui_read_only_toggle_reason],
       ['Widget Corps', '12h30m', true, 'Managed by Terraform'],
     );
-    const { feed_entries: feed } = await readRows(stage.database);
-    const items = (feed ?? []).map((row) => JSON.parse(row)).filter(({ kind }) => kind === 'organization');
-    const newest = items.sort((one, other) => one.position - other.position).at(-1);
-    assert.deepEqual(JSON.parse(newest.payload), {
+    assert.deepEqual((await newestState(stage)).state, {
       name: 'Widget Corps',
       auth_domain: app.teamDomain,
       session_duration: 45_000_000,
+      auto_redirect_to_identity: true,
+      strict_service_tokens: false,
+      deny_unmatched_requests: true,
+      unmatched_exempted_zones: [],
+      zones: ['localhost'],
+      design: {
+        header_text: 'Welcome',
+        footer_text: 'Bye',
+        logo: null,
+        text_color: '#112233',
+        background_color: null,
+      },
+      custom_pages: { forbidden: null, identity_denied: null },
     });
+  });
+
+  test('is changed by PATCH as by PUT: what is given, and what is empty is taken away', async () => {
+    const { app, organizations, account_id } = use(stage);
+    const { uid: id } = await app.sdk().zeroTrust.access.customPages.create({
+      account_id,
+      name: 'Forbidden',
+      type: 'forbidden',
+      custom_html: '<h1>No</h1>',
+    });
+    const path = `/accounts/${account_id}/access/organizations`;
+    const set = {
+      auto_redirect_to_identity: false,
+      deny_unmatched_requests: false,
+      deny_unmatched_requests_exempted_zone_names: ['LocalHost', 'localhost'],
+      strict_service_token_auth: true,
+      custom_pages: { forbidden: id },
+      login_design: { logo_path: 'https://logo.example/a.png', header_text: '', footer_text: 'Bye' },
+    };
+    const answer = await app.api('PATCH', path, { body: set });
+    assert.equal(answer.status, 200);
+    const { result } = answer.body;
+    const names = ['auto_redirect_to_identity', 'deny_unmatched_requests', 'strict_service_token_auth'];
+    assert.deepEqual(
+      names.map((name) => result[name]),
+      [false, false, true],
+    );
+    assert.deepEqual(result.deny_unmatched_requests_exempted_zone_names, ['localhost']);
+    assert.deepEqual(result.custom_pages, { forbidden: id });
+    assert.equal(result.login_design.logo_path, 'https://logo.example/a.png');
+    assert.equal('header_text' in result.login_design, false);
+    const { state } = await newestState(stage);
+    assert.deepEqual(
+      [state.auto_redirect_to_identity, state.deny_unmatched_requests, state.strict_service_tokens],
+      [false, false, true],
+    );
+    assert.deepEqual([state.unmatched_exempted_zones, state.zones], [['localhost'], ['localhost']]);
+    assert.deepEqual(state.custom_pages, { forbidden: id, identity_denied: null });
+    assert.equal(state.design.logo, 'https://logo.example/a.png');
+    const back = await organizations.update({ account_id, ...(result as object) });
+    assert.deepEqual({ ...back, updated_at: '' }, { ...result, updated_at: '' });
+    const cleared = await app.api('PATCH', path, {
+      body: {
+        auto_redirect_to_identity: true,
+        deny_unmatched_requests: true,
+        deny_unmatched_requests_exempted_zone_names: [],
+        strict_service_token_auth: false,
+        custom_pages: { forbidden: '' },
+        login_design: { logo_path: '' },
+      },
+    });
+    assert.deepEqual(cleared.body.result.custom_pages, {});
+    assert.equal('logo_path' in cleared.body.result.login_design, false);
+  });
+
+  test('takes a custom page for nothing but its own type', async () => {
+    const { app, account_id } = use(stage);
+    const { uid } = await app.sdk().zeroTrust.access.customPages.create({
+      account_id,
+      name: 'Denied',
+      type: 'identity_denied',
+      custom_html: '<h1>No</h1>',
+    });
+    const rows = await readRows(stage.database);
+    const answer = await app.api('PATCH', `/accounts/${account_id}/access/organizations`, {
+      body: { custom_pages: { forbidden: uid } },
+    });
+    assert.equal(answer.status, 400);
+    assert.equal(answer.body.errors[0].source.pointer, '/custom_pages/forbidden');
+    assert.deepEqual(await readRows(stage.database), rows);
   });
 
   test('of another account is out of reach', async () => {

@@ -1,8 +1,10 @@
 import type { Static } from 'typebox';
+import { zoneNames } from '../../accounts/zones/zones.ts';
 import type { Reader, Snapshot, Tx } from '../../database/database.ts';
 import type { OrganizationRow } from '../../database/tables.ts';
 import { DAY } from '../../kernel/clock.ts';
 import { parseDuration } from '../../kernel/duration.ts';
+import { normaliseDomain } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { refuseAsked } from '../../kernel/off.ts';
@@ -11,18 +13,13 @@ import { SHORTEST_GLOBAL_SESSION, sessionDurationProblems } from '../../policy/s
 import type { FeedItem } from '../../protocol/feed.ts';
 import type { OrganizationState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
+import { customPageTypes } from '../custom-pages/custom-pages.ts';
 import type { Organization, OrganizationUpdate, RevokeUser } from './contract.ts';
+import { changedSettings, designProblems, settingsOf, toDesignState } from './organization-settings.ts';
 import { findOrganization, lockOrganization, updateOrganizationRow } from './store.ts';
 
 export type OrganizationInput = Static<typeof OrganizationUpdate>;
 export type PresentedOrganization = Static<typeof Organization>;
-
-/** What an organization looks like and how its dashboard behaves; kept as JSON. */
-interface Settings {
-  readonly is_ui_read_only: boolean;
-  readonly ui_read_only_toggle_reason: string;
-  readonly login_design: PresentedOrganization['login_design'];
-}
 
 function presentOrganization(row: OrganizationRow): PresentedOrganization {
   return {
@@ -30,22 +27,10 @@ function presentOrganization(row: OrganizationRow): PresentedOrganization {
     auth_domain: row.auth_domain,
     session_duration: row.session_duration,
     ...settingsOf(row),
-    auto_redirect_to_identity: false,
     allow_authenticate_via_warp: false,
-    deny_unmatched_requests: false,
     mfa_required_for_all_apps: false,
-    strict_service_token_auth: false,
     created_at: row.created_at,
     updated_at: row.updated_at,
-  };
-}
-
-function settingsOf(row: OrganizationRow): Settings {
-  const stored = JSON.parse(row.settings) as Partial<Settings>;
-  return {
-    is_ui_read_only: stored.is_ui_read_only ?? false,
-    ui_read_only_toggle_reason: stored.ui_read_only_toggle_reason ?? '',
-    login_design: stored.login_design ?? {},
   };
 }
 
@@ -58,7 +43,7 @@ export async function getOrganization(reader: Reader, accountId: string): Promis
 /** The organization of an account, for gates. */
 export async function organizationStates(snapshot: Snapshot, accountId: string): Promise<FeedItem[]> {
   const row = await findOrganization(snapshot, accountId);
-  return row ? [stateItem(row)] : [];
+  return row ? [stateItem(row, await zoneNames(snapshot, accountId))] : [];
 }
 
 /** Every account has its organization from the start, so a second is refused (reference §6.2). */
@@ -74,23 +59,26 @@ export async function updateOrganization(
   const row = await lockOrganization(tx, accountId);
   if (!row) throw unknownOrganization();
   refuseAsked(input, NOT_YET);
-  refuseInvalid(input, row);
-  const settings = settingsOf(row);
+  const settings = changedSettings(settingsOf(row), input);
+  const zones = await zoneNames(tx, accountId);
+  const problems = [
+    ...inputProblems(input, row),
+    ...designProblems(input.login_design ?? {}),
+    ...zoneProblems(input, zones),
+    ...(await pageProblems(tx, accountId, input)),
+  ];
+  if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
   const change = {
     name: input.name ?? row.name,
     session_duration: input.session_duration ?? row.session_duration,
-    settings: JSON.stringify({
-      is_ui_read_only: input.is_ui_read_only ?? settings.is_ui_read_only,
-      ui_read_only_toggle_reason: input.ui_read_only_toggle_reason ?? settings.ui_read_only_toggle_reason,
-      login_design: { ...settings.login_design, ...input.login_design },
-    } satisfies Settings),
+    settings: JSON.stringify(settings),
     updated_at: now,
   };
   await updateOrganizationRow(tx, accountId, change);
   const updated = { ...row, ...change };
   return {
     result: presentOrganization(updated),
-    items: [stateItem(updated)],
+    items: [stateItem(updated, zones)],
     audit: {
       action: 'organization.update',
       resource: { type: 'organization', id: accountId },
@@ -101,22 +89,17 @@ export async function updateOrganization(
 
 /** What would change how people are let in and is not here yet: accepted only in the state that is off. */
 const NOT_YET = [
-  'auto_redirect_to_identity',
   'allow_authenticate_via_warp',
-  'custom_pages',
-  'deny_unmatched_requests',
-  'deny_unmatched_requests_exempted_zone_names',
   'mfa_config',
   'mfa_piv_key_requirements',
   'mfa_required_for_all_apps',
   'service_token_inactivity',
-  'strict_service_token_auth',
   'user_seat_expiration_inactive_time',
   'warp_auth_non_browser_401',
   'warp_auth_session_duration',
 ] as const;
 
-function refuseInvalid(input: OrganizationInput, row: OrganizationRow): void {
+function inputProblems(input: OrganizationInput, row: OrganizationRow): Problem[] {
   const problems: Problem[] = [];
   if (input.auth_domain !== undefined && input.auth_domain.toLowerCase() !== row.auth_domain) {
     problems.push({ pointer: '/auth_domain', message: 'the team domain cannot be changed' });
@@ -126,7 +109,36 @@ function refuseInvalid(input: OrganizationInput, row: OrganizationRow): void {
       ...sessionDurationProblems(input.session_duration, '/session_duration', SHORTEST_GLOBAL_SESSION),
     );
   }
-  if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
+  return problems;
+}
+
+function zoneProblems(
+  { deny_unmatched_requests_exempted_zone_names: names = [] }: OrganizationInput,
+  zones: readonly string[],
+): Problem[] {
+  return names.flatMap((name, at) => {
+    const isKnown = zones.includes(normaliseDomain(name) ?? name);
+    const pointer = `/deny_unmatched_requests_exempted_zone_names/${at}`;
+    return isKnown ? [] : [{ pointer, message: 'is not a zone of the account' }];
+  });
+}
+
+async function pageProblems(
+  tx: Tx,
+  accountId: string,
+  { custom_pages: pages = {} }: OrganizationInput,
+): Promise<Problem[]> {
+  const named = Object.entries(pages).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  const types = await customPageTypes(
+    tx,
+    accountId,
+    named.map(([, id]) => id),
+  );
+  return named.flatMap(([type, id]) =>
+    types.get(id) === type
+      ? []
+      : [{ pointer: `/custom_pages/${type}`, message: `is no custom page of the type "${type}"` }],
+  );
 }
 
 /**
@@ -147,18 +159,20 @@ export function readRevocation(
   };
 }
 
-function stateItem(row: OrganizationRow): FeedItem {
+function stateItem(row: OrganizationRow, zones: readonly string[]): FeedItem {
+  const settings = settingsOf(row);
+  const { forbidden = null, identity_denied = null } = settings.custom_pages;
   const state: OrganizationState = {
     name: row.name,
     auth_domain: row.auth_domain,
     session_duration: parseDuration(row.session_duration) ?? DAY,
-    auto_redirect_to_identity: true,
-    strict_service_tokens: false,
-    deny_unmatched_requests: true,
-    unmatched_exempted_zones: [],
-    zones: [],
-    design: { header_text: null, footer_text: null, logo: null, text_color: null, background_color: null },
-    custom_pages: { forbidden: null, identity_denied: null },
+    auto_redirect_to_identity: settings.auto_redirect_to_identity,
+    strict_service_tokens: settings.strict_service_token_auth,
+    deny_unmatched_requests: settings.deny_unmatched_requests,
+    unmatched_exempted_zones: settings.deny_unmatched_requests_exempted_zone_names,
+    zones,
+    design: toDesignState(settings.login_design),
+    custom_pages: { forbidden, identity_denied },
   };
   return { kind: 'organization', id: row.account_id, state: state as unknown as JsonObject };
 }

@@ -20,7 +20,7 @@ const base = { scope: 'account_or_zone', tag } as const;
 
 /** /access/organizations of an account or zone (reference §2.3, §3.3). */
 export function organizationRoutes(control: Control): Route[] {
-  const { database, clock } = control;
+  const { database } = control;
   return [
     route({
       ...base,
@@ -45,21 +45,8 @@ export function organizationRoutes(control: Control): Route[] {
       result: Organization,
       handler: async () => refuseSecondOrganization(),
     }),
-    route({
-      ...base,
-      method: 'PUT',
-      path: PATH,
-      operation: 'zero-trust-organization-update-your-zero-trust-organization',
-      summary: 'Update your Zero Trust organization',
-      permission: [write],
-      status: 200,
-      body: OrganizationUpdate,
-      result: Organization,
-      handler: ({ act, accountId, body: input }) =>
-        commitAct(control, act, (tx) =>
-          updateOrganization(tx, { accountId, input, now: timestamp(clock.now()) }),
-        ),
-    }),
+    updateRoute(control, 'PUT'),
+    updateRoute(control, 'PATCH'),
     route({
       ...base,
       method: 'POST',
@@ -76,4 +63,26 @@ export function organizationRoutes(control: Control): Route[] {
         commitAct(control, act, (tx) => revokeUser(tx, readRevocation(accountId, body, query))),
     }),
   ];
+}
+
+/** Cloudflare's documents show PATCH on the same path, its SDK sends PUT; both change what is given alone. */
+function updateRoute(control: Control, method: 'PUT' | 'PATCH'): Route {
+  return route({
+    ...base,
+    method,
+    path: PATH,
+    operation:
+      method === 'PUT'
+        ? 'zero-trust-organization-update-your-zero-trust-organization'
+        : 'zero-trust-organization-patch-your-zero-trust-organization',
+    summary: 'Update your Zero Trust organization',
+    permission: [write],
+    status: 200,
+    body: OrganizationUpdate,
+    result: Organization,
+    handler: ({ act, accountId, body: input }) =>
+      commitAct(control, act, (tx) =>
+        updateOrganization(tx, { accountId, input, now: timestamp(control.clock.now()) }),
+      ),
+  });
 }
