@@ -48,6 +48,28 @@ describe('what is refused', () => {
       /^--public-url: must be an http or https origin/,
     ],
     [['--insecure-http=yes'], /^--insecure-http: must be true or false$/],
+    [['--smtp=mail.example', '--mail-from=a@b.example'], /^--smtp: must be smtp:\/\//],
+    [['--smtp=https://mail.example', '--mail-from=a@b.example'], /^--smtp: must be smtp:\/\//],
+    [['--smtp=smtp://', '--mail-from=a@b.example'], /^--smtp: must be smtp:\/\//],
+    [['--smtp=smtp://m.example/x', '--mail-from=a@b.example'], /^--smtp: must end after the host/],
+    [['--smtp=smtp://m.example?x', '--mail-from=a@b.example'], /^--smtp: must end after the host/],
+    [['--smtp=smtp://a%0d@m.example', '--mail-from=a@b.example'], /^--smtp: must end after the host/],
+    [['--smtp=smtp://m_x.example', '--mail-from=a@b.example'], /^--smtp: must name a host$/],
+    [['--smtp=smtp://m.example:0', '--mail-from=a@b.example'], /^--smtp: must have a port/],
+    [
+      ['--smtp=smtp://u:pw@m.example', '--mail-from=a@b.example'],
+      /^--smtp: must not hold a password: put it in a file for --smtp-password-file$/,
+    ],
+    [['--smtp=smtp://m.example'], /^--smtp: needs --mail-from as well$/],
+    [['--mail-from=a@b.example'], /^--mail-from: needs --smtp as well$/],
+    [['--smtp-password=x'], /^--smtp-password: needs --smtp as well$/],
+    [['--smtp=smtp://m.example', '--mail-from=a'], /^--mail-from: must be an e-mail address$/],
+    [['--smtp=smtp://m.example', '--mail-from=a@b.example\r\nBcc: c@d.example'], /^--mail-from: must be/],
+    [['--smtp=smtp://u@m.example', '--mail-from=a@b.example'], /^--smtp: needs --smtp-password-file/],
+    [
+      ['--smtp=smtp://m.example', '--mail-from=a@b.example', '--smtp-password=x'],
+      /^--smtp-password: --smtp names no user/,
+    ],
     [['--data='], /^--data/],
     [['--master-key-file='], /^--master-key-file/],
     [['--database-url=mysql://a'], /^--database-url: must be a postgres:\/\/ URL$/],
@@ -142,10 +164,12 @@ describe('what is refused', () => {
       'blue',
       '--rate-limit=0',
       '--forward-auth-secret=hunter2',
+      '--smtp=smtp://user:hunter2@mail.example',
+      '--smtp-password=',
       '--zone',
     ];
     const found = problems(argv, { PORTCULLIS_LOG_LEVEL: 'loud' });
-    assert.equal(found.length, 6, found.join('\n'));
+    assert.equal(found.length, 9, found.join('\n'));
     assert.equal(found.join().includes('hunter2'), false);
   });
 });

@@ -22,6 +22,15 @@ function read(argv: readonly string[], env: Record<string, string> = {}): Config
   return reading.config;
 }
 
+/** Each of these is a problem without the others. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  'tls-cert': ['--tls-key=/other'],
+  'tls-key': ['--tls-cert=/other'],
+  smtp: ['--mail-from=access@b.example'],
+  'smtp-password': ['--smtp=smtps://user@mail.example', '--mail-from=access@b.example'],
+  'mail-from': ['--smtp=smtp://mail.example'],
+};
+
 describe('without a word', () => {
   test('the server is for this machine alone', () => {
     assert.deepEqual(read([]), {
@@ -39,6 +48,7 @@ describe('without a word', () => {
       masterKeyFile: path.resolve('data/master.key'),
       trustedProxies: [],
       forwardAuthSecret: null,
+      mail: null,
       upstreamCaFile: null,
       upstreamTimeout: 60_000,
       idleTimeout: 3_600_000,
@@ -94,6 +104,9 @@ describe('where a setting is read', () => {
       'master-key-file': '/k',
       'trusted-proxy': '10.0.0.0/8,::1',
       'forward-auth-secret': 's'.repeat(32),
+      smtp: 'smtp://mail.example',
+      'smtp-password': 'a password',
+      'mail-from': 'access@b.example',
       'upstream-ca-file': '/ca.pem',
       'upstream-timeout': '5',
       'idle-timeout': '86400',
@@ -110,9 +123,7 @@ describe('where a setting is read', () => {
     for (const { name } of settings) {
       const value = good[name];
       const variable = `PORTCULLIS_${name.toUpperCase().replaceAll('-', '_')}`;
-      // Each of these two is a problem without the other.
-      const other =
-        { 'tls-cert': ['--tls-key=/other'], 'tls-key': ['--tls-cert=/other'] }[name as string] ?? [];
+      const other = NEEDED[name] ?? [];
       const readings = [
         read([`--${name}=${value}`, ...other]),
         read([
@@ -192,4 +203,33 @@ describe('what follows from what', () => {
         assert.deepEqual(config[key as keyof Config], value, key);
     });
   }
+});
+
+describe('mail', () => {
+  const from = '--mail-from=Access@B.example';
+  const mailOf = (...argv: string[]) => read([from, ...argv]).mail;
+
+  test('is sent from the address that is given, to the usual port of its way, and in TLS beyond this machine', () => {
+    const server = { host: 'mail.example', login: null, from: 'access@b.example' };
+    const started = { ...server, port: 587, implicitTls: false, needsTls: true };
+    assert.deepEqual(mailOf('--smtp=smtp://Mail.example'), started);
+    assert.deepEqual(mailOf('--smtp=smtps://mail.example'), { ...started, port: 465, implicitTls: true });
+    assert.deepEqual(mailOf('--smtp=smtp://127.0.0.1:25'), {
+      ...started,
+      host: '127.0.0.1',
+      port: 25,
+      needsTls: false,
+    });
+    assert.deepEqual(mailOf('--smtp=smtp://[::1]:25')?.host, '::1');
+    assert.equal(mailOf('--smtp=smtp://10.0.0.1')?.needsTls, true);
+  });
+
+  test('has a user by its URL and the password by a file', () => {
+    const mail = mailOf(
+      '--smtp=smtp://sender%40b.example@mail.example:2525/',
+      `--smtp-password-file=${fileWith('p w\n')}`,
+    );
+    assert.deepEqual(mail?.login, { user: 'sender@b.example', password: 'p w' });
+    assert.equal(mail?.port, 2525);
+  });
 });

@@ -7,11 +7,13 @@ import {
   type KeyPairFiles,
   LEVELS,
   type Listen,
+  type MailSettings,
   readCidrs,
   readKeyPair,
   readLevel,
   readListen,
   readLongSecret,
+  readMail,
   readOptionalListen,
   readOptionalPath,
   readOrigin,
@@ -42,6 +44,8 @@ export interface Config {
   readonly masterKeyFile: string;
   readonly trustedProxies: readonly Cidr[];
   readonly forwardAuthSecret: string | null;
+  /** null: no mail can be sent. */
+  readonly mail: MailSettings | null;
   readonly upstreamCaFile: string | null;
   /** Milliseconds. */
   readonly upstreamTimeout: number;
@@ -107,6 +111,7 @@ function interpret({ given, ask, problems }: Interpreting<SettingName>): Config 
     masterKeyFile: ask('master-key-file', path.join(data, 'master.key'), readPath, 'must be a file'),
     forwardAuthSecret:
       ask('forward-auth-secret', '', readLongSecret, 'must have at least 32 characters') || null,
+    mail: readMail(given, problems),
     upstreamCaFile: ask('upstream-ca-file', 'none', readOptionalPath, 'must be a file') || null,
     upstreamTimeout: ask('upstream-timeout', '60', readSeconds, 'must be seconds, from 1 to 86400'),
     idleTimeout: ask('idle-timeout', '3600', readSeconds, 'must be seconds, from 1 to 86400'),

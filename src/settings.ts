@@ -95,6 +95,26 @@ export const settings = [
     secret: true,
   },
   {
+    name: 'smtp',
+    value: 'url',
+    usual: 'none: no one-time PINs',
+    describe:
+      'Mail server for one-time PINs: `smtp://user@host:587`, which must offer STARTTLS unless it is on loopback, or `smtps://user@host:465`. Needs --mail-from.',
+  },
+  {
+    name: 'smtp-password',
+    value: 'text',
+    usual: 'none',
+    describe: 'The password of the user that --smtp names.',
+    secret: true,
+  },
+  {
+    name: 'mail-from',
+    value: 'e-mail',
+    usual: 'none',
+    describe: 'Sender of the mails, an address that --smtp may send from.',
+  },
+  {
     name: 'upstream-ca-file',
     value: 'file',
     usual: 'none',

@@ -59,6 +59,18 @@ export async function listZoneIds(
     .execute();
 }
 
+/** The names of the account's zones. */
+export async function listZoneNames(reader: Reader, accountId: string): Promise<string[]> {
+  const rows = await reader.query
+    .selectFrom('zones')
+    .select('name')
+    .where('account_id', '=', accountId)
+    .orderBy('name')
+    .limit(10_000)
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
 export async function listZones(
   reader: Reader,
   { filter, order, start }: { filter: ZoneFilter; order: ZoneOrder; start: Start },

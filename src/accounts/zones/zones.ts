@@ -12,6 +12,7 @@ import {
   findZone,
   insertZone,
   listZoneIds,
+  listZoneNames,
   listZones,
   type StoredZone,
   type ZoneFilter,
@@ -68,6 +69,14 @@ export async function visibleZones(
     if (await principal.permits(reader, wanted)) visible.push(zone);
   }
   return visible;
+}
+
+/**
+ * The names of an account's zones, by name. Zones come with the account and stay; whatever comes to change them has to
+ * tell gates the organization's new state in the same act.
+ */
+export async function zoneNames(reader: Reader, accountId: string): Promise<string[]> {
+  return await listZoneNames(reader, accountId);
 }
 
 export interface ZoneQuestion {
