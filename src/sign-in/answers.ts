@@ -1,4 +1,4 @@
-import { PAGE_POLICY } from '../kernel/page.ts';
+import type { Page } from '../kernel/page.ts';
 
 /** What is said to a browser or program, whoever carries it there. */
 export interface Answer {
@@ -7,8 +7,8 @@ export interface Answer {
   readonly body: string;
 }
 
-export function html(status: number, body: string, cookies: readonly string[] = []): Answer {
-  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
+export function html(status: number, { html: body, policy }: Page, cookies: readonly string[] = []): Answer {
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy };
   return { status, headers: { ...headers, ...setting(cookies) }, body };
 }
 

@@ -53,8 +53,9 @@ export async function completeSignIn(parts: CallbackParts, callback: Callback): 
       finishInput(callback, { provider, state, proven: known.proven }),
     );
   } catch (error) {
-    if (!(error instanceof SignInRefused)) throw error;
-    await giveUp(parts, { state, callback, refused: error, email: known.proven?.email ?? null });
+    // Of a one-time PIN a person has several tries.
+    if (!(error instanceof SignInRefused) || error.reason === 'pin_wrong') throw error;
+    await giveUp(parts, { state, callback, refused: error, email: known.proven?.email ?? error.email });
     const { provider_id: providerId, application_id: applicationId, return_to: returnTo } = state;
     throw new SignInRefused(error.reason, {
       cause: error.cause,
@@ -63,9 +64,10 @@ export async function completeSignIn(parts: CallbackParts, callback: Callback): 
   }
 }
 
-async function findOwnState(
+/** The open sign-in of this state, if this browser began it. */
+export async function findOwnState(
   { database, clock }: Control,
-  { accountId, state, browser }: Callback,
+  { accountId, state, browser }: Pick<Callback, 'accountId' | 'state' | 'browser'>,
 ): Promise<SignInStateRow> {
   const found = await database.snapshot((snapshot) => findState(snapshot, sha256(state)));
   if (found?.account_id !== accountId) throw new SignInRefused('state_unknown');

@@ -1,4 +1,5 @@
 import type { Evaluation } from '../policy/evaluate.ts';
+import type { DenyingAccount } from '../protocol/denial.ts';
 import type { ApplicationState, OrganizationState, ProviderState, SessionState } from '../protocol/state.ts';
 
 /** The team domain of an account. */
@@ -16,7 +17,11 @@ export type TokenKind = { readonly accountId: string } & (
 /** What sign-in asks of the gate's memory. */
 export interface Directory {
   application(accountId: string, aud: string): ApplicationState | null;
+  /** Every application of the account, by name. */
+  applications(accountId: string): readonly ApplicationState[];
   providers(accountId: string): readonly ProviderState[];
+  /** What the account says to whoever is denied. */
+  denying(accountId: string): DenyingAccount;
   /** What current policies say of a session on its way to an application, from this address. */
   judge(
     accountId: string,

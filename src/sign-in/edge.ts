@@ -38,7 +38,10 @@ export function createEdge(signIn: SignIn, onRefused: (refused: SignInRefused, r
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
       onRefused(error, request.requestId);
-      return html(403, refusedPage(error.reason, request.requestId));
+      return html(
+        403,
+        refusedPage(error.reason, { organization: request.team.organization, requestId: request.requestId }),
+      );
     }
   };
 }
@@ -54,7 +57,9 @@ async function authorized(signIn: SignIn, request: EdgeRequest): Promise<Answer>
   const cookies = tokenCookies(redeemed, scheme);
   // An absolute address: a path that begins with two slashes would lead to another host.
   const location = `${scheme}://${host}${redeemed.returnTo}`;
-  return sameSite === 'strict' ? html(GO_ON, goOnPage(location), cookies) : redirect(location, cookies);
+  return sameSite === 'strict'
+    ? html(GO_ON, goOnPage(request.team.organization, location), cookies)
+    : redirect(location, cookies);
 }
 
 /**

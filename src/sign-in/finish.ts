@@ -6,10 +6,12 @@ import { SECOND, timestamp } from '../kernel/clock.ts';
 import { emailDomain, normaliseEmail } from '../kernel/email.ts';
 import { newSessionNonce, newUuid } from '../kernel/ids.ts';
 import type { Claims } from '../policy/rules.ts';
+import { isBlocked } from '../portcullis/blocked-users/blocked-users.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import type { Head } from '../protocol/rev.ts';
 import type { Change } from '../removal/act.ts';
 import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
+import { wasEndedByProvider } from './backchannel-logout.ts';
 import { revOf, sessionItem, subjectsOf } from './lineage.ts';
 import { SignInRefused } from './refused.ts';
 import { refuseRestored } from './restored.ts';
@@ -39,6 +41,8 @@ export interface ProvenIdentity {
   readonly amr: readonly string[];
   /** The provider's own name for the session, by which it may end it. */
   readonly sid: string | null;
+  /** When the provider wants the session to end at the latest, in milliseconds since the epoch. */
+  readonly endsAt?: number | null;
 }
 
 export interface FinishInput {
@@ -83,7 +87,10 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
     identitySubject(identity),
     { type: 'provider', id: state.provider_id },
   ];
+  // Whoever is being blocked at this moment is met by the revocation that comes with it.
+  if (await isBlocked(tx, input.accountId, email)) throw new SignInRefused('user_blocked');
   await refuseSuperseded(tx, { state, head, subjects });
+  await refuseEndedByProvider(tx, { state, sid: input.proven.sid });
   const user = await admitUser(tx, {
     accountId: input.accountId,
     email,
@@ -119,7 +126,10 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
       resource: { type: 'user', id: user.id },
       metadata: { session: session.nonce, provider_id: state.provider_id },
     },
-    guard: (later) => refuseSuperseded(later, { state, head: null, subjects: subjectsOf(session) }),
+    guard: async (later) => {
+      await refuseSuperseded(later, { state, head: null, subjects: subjectsOf(session) });
+      await refuseEndedByProvider(later, { state, sid: session.provider_sid });
+    },
   };
 }
 
@@ -145,6 +155,16 @@ async function refuseSuperseded(
   const { account_id: accountId } = state;
   const now = head ?? (await beginMint(tx, accountId));
   if (!(await parentStands(tx, { accountId, rev: revOf(state), head: now, subjects }))) {
+    throw new SignInRefused('superseded');
+  }
+}
+
+/** The provider has ended the session that it proved, by its back channel: the person starts again there. */
+async function refuseEndedByProvider(
+  tx: Tx,
+  { state, sid }: { state: SignInStateRow; sid: string | null },
+): Promise<void> {
+  if (await wasEndedByProvider(tx, { providerId: state.provider_id, sid })) {
     throw new SignInRefused('superseded');
   }
 }
@@ -220,7 +240,9 @@ function newSession(
     identity: JSON.stringify(seen),
     issued_at: timestamp(input.now),
     // Counted from the time read with `rev`, so that nothing outlives the pruning of the feed (schedule 19).
-    expires_at: timestamp(Date.parse(state.created_at) + input.sessionDuration),
+    expires_at: timestamp(
+      Math.min(Date.parse(state.created_at) + input.sessionDuration, input.proven.endsAt ?? Infinity),
+    ),
     email_key: email,
     issuer: identity.issuer,
     subject: identity.subject,
@@ -242,6 +264,7 @@ function seenIdentity(
     device_sessions: {},
     devicePosture: {},
     email,
+    ...toldOf(input),
     geo: {},
     iat: Math.floor(input.now / 1000),
     idp: { id: state.provider_id, type: input.providerType },
@@ -252,5 +275,20 @@ function seenIdentity(
     service_token_status: false,
     user_uuid: userId,
     version: 1,
+  };
+}
+
+/** What the provider told, under the names that Cloudflare gives it. */
+function toldOf({
+  proven: { name, amr, claims },
+  providerType,
+}: FinishInput): Pick<SeenIdentity, 'name' | 'amr' | 'groups' | 'oidc_fields' | 'saml_attributes'> {
+  const { groups, ...more } = claims;
+  const told = providerType === 'saml' ? { saml_attributes: claims } : { oidc_fields: more };
+  return {
+    name: name ?? '',
+    amr: [...amr],
+    groups: [...(groups ?? claims.github_organizations ?? [])],
+    ...told,
   };
 }

@@ -1,8 +1,8 @@
 import { randomSecret } from '../kernel/crypto.ts';
 import { cookieHeader, heldSecret, onlyCookie, SESSION_COOKIE, stateCookie } from '../protocol/cookies.ts';
-import type { ApplicationState, SessionState } from '../protocol/state.ts';
+import type { ApplicationState, OrganizationState, SessionState } from '../protocol/state.ts';
 import { type Answer, html, redirect } from './answers.ts';
-import { choicePage, signedInPage } from './pages.ts';
+import { choicePage } from './pages.ts';
 import { type RefusedReason, SignInRefused } from './refused.ts';
 import { type AccessRequest, PREFIX, parameter, queryOf } from './request.ts';
 import type { SignIn } from './service.ts';
@@ -27,7 +27,7 @@ const STATE_SECONDS = 4 * 60 * 60;
 export async function login(signIn: SignIn, request: AccessRequest, host: string | null): Promise<Answer> {
   const goal = host === null ? null : requestedGoal(signIn, request, host);
   const session = await currentSession(signIn, request);
-  if (session && !goal) return html(200, signedInPage(request.team.organization.name, session.email));
+  if (session && !goal) return redirect('/');
   if (session && goal && mayUseProvider(goal.application, session.provider_id)) {
     return await goOn(signIn, request, { session, goal });
   }
@@ -84,17 +84,18 @@ async function goOn(
     const { email, provider_id: providerId } = session;
     const place = { accountId: team.accountId, providerId, applicationId: application.id, ip, requestId };
     await signIn.noteFailure({ ...place, email, reason });
-    throw new SignInRefused(reason);
+    throw new SignInRefused(reason, { denied: application });
   }
   const code = await signIn.handOff(team, { session, application, browserHash, returnTo });
   return redirect(`${signIn.scheme}://${goal.host}${PREFIX}/authorized?${new URLSearchParams({ code })}`);
 }
 
-function mayUseProvider({ allowed_idps: allowed }: ApplicationState, providerId: string): boolean {
+/** Whether an application takes whoever comes from this provider. */
+export function mayUseProvider({ allowed_idps: allowed }: ApplicationState, providerId: string): boolean {
   return allowed.length === 0 || allowed.includes(providerId);
 }
 
-/** One provider: straight to it. Several: the person chooses. */
+/** One provider: straight to it, unless the organization wants to be seen first. Several: the person chooses. */
 async function chooseProvider(
   signIn: SignIn,
   request: AccessRequest,
@@ -105,14 +106,28 @@ async function chooseProvider(
     .providers(team.accountId)
     .filter((provider) => goal === null || mayUseProvider(goal.application, provider.id));
   const idp = parameter(request, 'idp');
-  const chosen = providers.length === 1 ? providers[0] : providers.find((provider) => provider.id === idp);
+  const isStraight = providers.length === 1 && goesStraight(team.organization, goal?.application ?? null);
+  const chosen = isStraight ? providers[0] : providers.find((provider) => provider.id === idp);
   if (!chosen) {
-    const choices = providers.map(({ id, name }) => ({ name, href: withProvider(request, id) }));
+    const choices = providers.map(({ id, name, type }) => ({
+      name,
+      type,
+      href: withProvider(request, id),
+    }));
     const application = goal?.application.name ?? null;
-    return html(200, choicePage(team.organization.name, { application, choices }));
+    return html(200, choicePage(team.organization, { application, choices }));
   }
   const applicationId = goal?.application.id ?? null;
   return await begin(signIn, request, { providerId: chosen.id, applicationId, returnTo: target, fresh });
+}
+
+/** An application with one provider of its own decides for itself (reference §3.3, §3.5). */
+function goesStraight(
+  { auto_redirect_to_identity: ofOrganization }: OrganizationState,
+  application: ApplicationState | null,
+): boolean {
+  const ofApplication = application?.auto_redirect_to_identity && application.allowed_idps.length === 1;
+  return ofOrganization || ofApplication === true;
 }
 
 function withProvider(request: AccessRequest, id: string): string {

@@ -1,15 +1,18 @@
 import type { OpenedProvider } from '../access/identity-providers/opened.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { Vault } from '../kernel/crypto.ts';
 import { githubMethod } from './github.ts';
 import type { Method, Methods } from './method.ts';
 import { oidcMethod } from './oidc.ts';
-import { pinMethod } from './pin.ts';
+import { type PinParts, pinMethod } from './pin.ts';
 import { samlMethod } from './saml.ts';
 
 /** Every way in which people sign in. */
-export function createMethods(parts: { vault: Vault; clock: Clock }): Methods {
-  return { oidc: oidcMethod(parts), github: githubMethod(), saml: samlMethod(), pin: pinMethod() };
+export function createMethods(parts: PinParts): Methods {
+  return {
+    oidc: oidcMethod(parts),
+    github: githubMethod(parts),
+    saml: samlMethod(parts),
+    pin: pinMethod(parts),
+  };
 }
 
 /** The method of a provider. */

@@ -1,75 +1,101 @@
-import { escapeHtml, page } from '../kernel/page.ts';
+import { escapeHtml, type Look, type Page, page, requestLine } from '../kernel/page.ts';
+import { words } from '../kernel/words.ts';
+import { lookOf } from '../protocol/denial.ts';
+import type { OrganizationState } from '../protocol/state.ts';
 import type { RefusedReason } from './refused.ts';
 
 /** Which identity provider to sign in with. */
 export function choicePage(
-  organization: string,
+  organization: OrganizationState,
   {
     application,
     choices,
-  }: { application: string | null; choices: readonly { name: string; href: string }[] },
-): string {
-  const items = choices.map(
-    ({ name, href }) =>
-      `<li><a class="act" href="${escapeHtml(href)}">Sign in with ${escapeHtml(name)}</a></li>`,
-  );
-  const goal = application === null ? '' : `<p>to use ${escapeHtml(application)}</p>`;
-  const none = '<p>Nobody can sign in yet: your administrator has to add an identity provider.</p>';
-  return page(`Sign in to ${organization}`, items.length > 0 ? `${goal}<ul>${items.join('')}</ul>` : none);
+  }: {
+    application: string | null;
+    choices: readonly { name: string; type: string; href: string }[];
+  },
+): Page {
+  const said = words.choice;
+  const items = choices.map(({ name, type, href }) => {
+    const text = type === 'onetimepin' ? said.code : said.provider(name);
+    return `<li><a class="act" href="${escapeHtml(href)}">${escapeHtml(text)}</a></li>`;
+  });
+  const goal = application === null ? '' : `<p>${escapeHtml(said.goal(application))}</p>\n`;
+  const none = `<p>${escapeHtml(said.none)}</p>`;
+  const body = items.length > 0 ? `${goal}<ul>${items.join('\n')}</ul>` : none;
+  return page({ title: said.title(organization.name), body, look: lookOf(organization) });
 }
 
-const SIGN_OUT =
-  '<form method="post" action="/cdn-cgi/access/logout"><button class="act out">Sign out</button></form>';
-
-export function signedInPage(organization: string, email: string): string {
-  return page(`You are signed in to ${organization}`, `<p>as ${escapeHtml(email)}</p>${SIGN_OUT}`);
-}
+/** A button that ends the session of this browser; HTML. */
+export const SIGN_OUT = `<form method="post" action="/cdn-cgi/access/logout"><button class="act out">${escapeHtml(words.common.signOut)}</button></form>`;
 
 /** On an application's host: goes on to the application, as a page of that host. */
-export function goOnPage(address: string): string {
-  const link = `<a class="act" href="${escapeHtml(address)}">Go on to the application</a>`;
-  return page('You are signed in', link, address);
+export function goOnPage(organization: OrganizationState, address: string): Page {
+  const { title, link } = words.goOn;
+  const body = `<a class="act" href="${escapeHtml(address)}">${escapeHtml(link)}</a>`;
+  return page({ title, body, look: lookOf(organization), goOn: address });
 }
 
-export function signOutPage(organization: string): string {
-  return page(
-    `Sign out of ${organization}?`,
-    `<p>This ends your session in every application.</p>${SIGN_OUT}`,
-  );
+export function signOutPage(organization: OrganizationState): Page {
+  const { title, about } = words.signOut;
+  const body = `<p>${escapeHtml(about)}</p>\n${SIGN_OUT}`;
+  return page({ title: title(organization.name), body, look: lookOf(organization) });
 }
 
-export function signedOutPage(organization: string): string {
-  return page(`You are signed out of ${organization}`, '<p>You can close this window.</p>');
+/** Where the session of the provider is ended as well. */
+export interface ProviderLogoutLink {
+  readonly name: string;
+  readonly url: string;
 }
 
-const START_AGAIN = 'Go back to the application and start again.';
+export function signedOutPage(
+  organization: OrganizationState,
+  elsewhere: ProviderLogoutLink | null = null,
+): Page {
+  const { title, about, again, provider } = words.signedOut;
+  const also = elsewhere
+    ? `\n<p><a class="act out" href="${escapeHtml(elsewhere.url)}">${escapeHtml(provider(elsewhere.name))}</a></p>`
+    : '';
+  const body = `<p>${escapeHtml(about)}</p>\n<p><a class="act out" href="/">${escapeHtml(again)}</a></p>${also}`;
+  return page({ title: title(organization.name), body, look: lookOf(organization) });
+}
+
+const { startAgain } = words.common;
 
 const ADVICE: Partial<Record<RefusedReason, string>> = {
-  restored_database:
-    'Your organisation’s data was restored from an earlier state. Its administrator has to approve that before anyone can sign in.',
-  destination_unknown: `This link leads to no application. ${START_AGAIN}`,
-  state_unknown: `This sign-in is no longer open. ${START_AGAIN}`,
-  state_expired: `This sign-in took too long. ${START_AGAIN}`,
-  state_of_another_browser: 'This sign-in was begun in another browser. Start again in this one.',
-  hand_off_invalid: `This link has been used or is too old. ${START_AGAIN}`,
-  session_ended: `Your session has ended. ${START_AGAIN}`,
-  superseded: `Something about your access has changed meanwhile. ${START_AGAIN}`,
-  provider_refused: `Your identity provider did not sign you in. ${START_AGAIN}`,
-  provider_unavailable: 'Your identity provider does not answer. Try again in a moment.',
-  not_reauthenticated: 'Your identity provider did not ask you to sign in again, which is needed now.',
+  restored_database: words.refused.restored,
+  destination_unknown: `${words.refused.destination} ${startAgain}`,
+  state_unknown: `${words.refused.notOpen} ${startAgain}`,
+  state_expired: `${words.refused.tookTooLong} ${startAgain}`,
+  state_of_another_browser: words.refused.otherBrowser,
+  hand_off_invalid: `${words.refused.usedLink} ${startAgain}`,
+  session_ended: `${words.refused.sessionEnded} ${startAgain}`,
+  superseded: `${words.refused.superseded} ${startAgain}`,
+  provider_refused: `${words.refused.providerRefused} ${startAgain}`,
+  provider_unavailable: words.refused.providerUnavailable,
+  not_reauthenticated: words.refused.notReauthenticated,
+  form_invalid: `${words.pin.form} ${startAgain}`,
+  pin_used_up: `${words.pin.usedUp} ${startAgain}`,
+  pin_expired: `${words.pin.expired} ${startAgain}`,
 };
 
-const FOR_ADMINISTRATOR =
-  'If you think you should be able to sign in, give your administrator the number below.';
-
 /** Why a sign-in ended, as far as the person can do something about it; the log has the reason. */
-export function refusedPage(reason: RefusedReason, requestId: string): string {
-  const request = `<p class="quiet">Request <code>${escapeHtml(requestId)}</code></p>`;
-  if (reason === 'policy_deny' || reason === 'no_policy_matched') {
-    return page(
-      'Access denied',
-      `<p>You are signed in, but you may not use this application. If you think you should, give your administrator the number below.</p>${SIGN_OUT}${request}`,
-    );
-  }
-  return page('You are not signed in', `<p>${escapeHtml(ADVICE[reason] ?? FOR_ADMINISTRATOR)}</p>${request}`);
+export function refusedPage(
+  reason: RefusedReason,
+  { organization, requestId }: { organization: OrganizationState; requestId: string },
+): Page {
+  const advice = ADVICE[reason] ?? words.refused.other;
+  return saidPage(lookOf(organization), { title: words.refused.title, text: advice, requestId });
+}
+
+/** A page that says one thing, with the request id, and with a way back if there is one. */
+export function saidPage(
+  look: Look | null,
+  { title, text, requestId, back }: { title: string; text: string; requestId: string; back?: string },
+): Page {
+  const way =
+    back === undefined
+      ? ''
+      : `<p><a class="act out" href="${escapeHtml(back)}">${escapeHtml(words.common.back)}</a></p>\n`;
+  return page({ title, body: `<p>${escapeHtml(text)}</p>\n${way}${requestLine(requestId)}`, look });
 }

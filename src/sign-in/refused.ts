@@ -1,3 +1,5 @@
+import type { ApplicationState } from '../protocol/state.ts';
+
 /**
  * Why a sign-in did not end in a session. A closed list: the log and `failed_logins` have it; the page says
  * only what the person can act on.
@@ -19,6 +21,11 @@ export type RefusedReason =
   | 'email_changed'
   | 'subject_mismatch'
   | 'link_refused'
+  | 'user_blocked'
+  | 'form_invalid'
+  | 'pin_wrong'
+  | 'pin_used_up'
+  | 'pin_expired'
   | 'policy_deny'
   | 'no_policy_matched'
   | 'session_ended'
@@ -29,13 +36,26 @@ export class SignInRefused extends Error {
   readonly reason: RefusedReason;
   /** How the sign-in could be begun again, where that is known. */
   readonly resume: Resumption | null;
+  /** The application that the person is denied, where policies said so; it has a say in what is shown. */
+  readonly denied: ApplicationState | null;
+  /** Who the person said they are, where that was not proven. */
+  readonly email: string | null;
 
-  constructor(reason: RefusedReason, { cause, resume }: { cause?: unknown; resume?: Resumption } = {}) {
+  constructor(reason: RefusedReason, { cause, resume, denied, email }: RefusedWith = {}) {
     super(reason, cause === undefined ? {} : { cause });
     this.name = 'SignInRefused';
     this.reason = reason;
     this.resume = resume ?? null;
+    this.denied = denied ?? null;
+    this.email = email ?? null;
   }
+}
+
+interface RefusedWith {
+  cause?: unknown;
+  resume?: Resumption;
+  denied?: ApplicationState;
+  email?: string;
 }
 
 /** What a sign-in was begun with. */

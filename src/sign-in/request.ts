@@ -9,8 +9,12 @@ export interface AccessRequest {
   readonly cookies: Cookies;
   /** Whether a page of another site sent the browser here, as far as the browser says. */
   readonly crossSite: boolean;
+  /** Whether a page of this very origin sent it, as the browser must say; false on the host of an application. */
+  readonly sameOrigin?: boolean;
   readonly ip: string;
   readonly requestId: string;
+  /** What was posted as a form, if anything was; nothing on the host of an application. */
+  readonly form?: URLSearchParams;
 }
 
 export const PREFIX = '/cdn-cgi/access';
@@ -24,5 +28,11 @@ export function queryOf({ target }: AccessRequest): string {
 /** The value of a parameter that came exactly once. */
 export function parameter(request: AccessRequest, name: string): string | null {
   const values = new URLSearchParams(queryOf(request)).getAll(name);
+  return values.length === 1 ? (values[0] ?? null) : null;
+}
+
+/** The value of a field of the form that came exactly once. */
+export function field({ form }: AccessRequest, name: string): string | null {
+  const values = form?.getAll(name) ?? [];
   return values.length === 1 ? (values[0] ?? null) : null;
 }

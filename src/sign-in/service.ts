@@ -16,10 +16,15 @@ import { type Callback, completeSignIn, signingIn } from './callback.ts';
 import type { Directory, Team } from './directory.ts';
 import { type FailedLogin, noteFailedLogin } from './failed-logins.ts';
 import { applicationClaims, createHandOff, redeemHandOff, sessionClaims } from './hand-off.ts';
+import { createOwnSessions } from './launcher-sessions.ts';
 import { sessionState } from './lineage.ts';
+import type { Mailer } from './mailer.ts';
 import type { CameBack } from './method.ts';
 import { createMethods, methodOf } from './methods.ts';
+import { createPins } from './pin-sending.ts';
+import { createProviderLogouts } from './provider-logouts.ts';
 import { SignInRefused } from './refused.ts';
+import { keepPosted } from './saml-post.ts';
 import { startSignIn } from './start.ts';
 import { deleteSession, findLineage } from './store.ts';
 
@@ -29,6 +34,8 @@ export interface SignInOptions {
   readonly signer: Signer;
   readonly directory: Directory;
   readonly scheme: Scheme;
+  /** null: no mail can be sent. */
+  readonly mailer: Mailer | null;
   /** Told of every sign-in that ended, whichever way; not of one that merely starts again. */
   readonly onOutcome: (outcome: SignInOutcome) => void;
 }
@@ -60,10 +67,11 @@ const DEFAULT_SESSION = DAY;
 const CALLBACK_PATH = '/cdn-cgi/access/callback';
 
 /** The steps of a sign-in, each one transaction; the team domain and the applications' hosts call them. */
-export function createSignIn({ control, vault, signer, directory, scheme, onOutcome }: SignInOptions) {
+export function createSignIn(options: SignInOptions) {
+  const { control, vault, signer, directory, scheme, mailer, onOutcome } = options;
   const { database, clock } = control;
   const now = () => clock.now();
-  const methods = createMethods({ vault, clock });
+  const methods = createMethods({ vault, clock, database, mailer });
   const issuerOf = (team: Team) => `${scheme}://${team.organization.auth_domain}`;
 
   const loadProvider = async (accountId: string, id: string): Promise<OpenedProvider> => {
@@ -76,7 +84,9 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
 
   const noteFailure = (failure: FailedLogin): Promise<void> => {
     const { reason: refused, email, ...known } = failure;
-    onOutcome({ ...known, email: email && normaliseEmail(email), userId: null, refused });
+    // An e-mail that somebody only says is theirs is noted for its user, and not as who was here.
+    const shown = refused === 'pin_used_up' ? null : email;
+    onOutcome({ ...known, email: shown && normaliseEmail(shown), userId: null, refused });
     return noteFailedLogin(control, failure);
   };
 
@@ -89,6 +99,9 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
     directory,
     scheme,
     issuerOf,
+    providerLogouts: createProviderLogouts({ control, vault }),
+    sessions: createOwnSessions({ control, vault }),
+    pins: createPins({ control, vault, directory, mailer, loadProvider }),
 
     /** Begins at a provider; answers where to send the browser, which holds the secret `browser`. */
     async begin(
@@ -105,7 +118,9 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
       const { providerId, applicationId, returnTo, fresh, browser } = request;
       const provider = await loadProvider(accountId, providerId);
       const browserHash = sha256(browser);
-      const input = { accountId, providerId, applicationId, returnTo, freshLogin: fresh, browserHash };
+      // A code by mail is asked for anew each time.
+      const freshLogin = fresh || provider.kind === 'pin';
+      const input = { accountId, providerId, applicationId, returnTo, freshLogin, browserHash };
       const started = await database.write((tx) => startSignIn(tx, vault, { ...input, now: now() }));
       const issuer = issuerOf(team);
       const redirectUri = issuer + CALLBACK_PATH;
@@ -135,6 +150,14 @@ export function createSignIn({ control, vault, signer, directory, scheme, onOutc
       const claims = sessionClaims(session, { issuer: issuerOf(team), now: now() });
       return await issue(team, claims, finished.returnTo);
     },
+
+    /** Keeps what a SAML provider made the browser post, until the browser comes for it. */
+    async keepPosted({ accountId }: Team, posted: { state: string; response: string }): Promise<void> {
+      await keepPosted({ control, vault, loadProvider }, { accountId, ...posted });
+    },
+
+    /** Where providers send browsers back to. */
+    callbackUrlOf: (team: Team) => issuerOf(team) + CALLBACK_PATH,
 
     /** Whether current policy lets the person of this session use the application. */
     judge({ accountId }: Team, session: SessionState, of: { application: ApplicationState; ip: string }) {

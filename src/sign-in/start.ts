@@ -6,7 +6,7 @@ import { refuseRestored } from './restored.ts';
 import { insertState } from './store.ts';
 
 /** How long a person may take at the provider. */
-const STATE_FOR = 10 * MINUTE;
+export const STATE_FOR = 10 * MINUTE;
 
 export interface StartInput {
   readonly accountId: string;

@@ -15,6 +15,20 @@ export async function findState(snapshot: Snapshot, id: string): Promise<SignInS
   return row ?? null;
 }
 
+/** Puts what a provider posted with its sign-in; the first stays. */
+export async function keepResponse(
+  tx: Tx,
+  { id, accountId, response }: { id: string; accountId: string; response: string },
+): Promise<void> {
+  await tx.query
+    .updateTable('sign_in_states')
+    .set({ response })
+    .where('id', '=', id)
+    .where('account_id', '=', accountId)
+    .where('response', 'is', null)
+    .execute();
+}
+
 /** Takes the state out: it works once. */
 export async function takeState(tx: Tx, id: string): Promise<SignInStateRow | null> {
   const row = await tx.query
@@ -190,7 +204,15 @@ export async function insertFailedLogin(
 
 /** Drops what has expired: sessions with what hangs on them, sign-ins under way, codes, notes of failures. */
 export async function deleteExpired(tx: Tx, now: string): Promise<void> {
-  for (const table of ['sessions', 'sign_in_states', 'hand_offs', 'failed_logins'] as const) {
+  const tables = [
+    'sessions',
+    'sign_in_states',
+    'pin_counts',
+    'hand_offs',
+    'failed_logins',
+    'logout_tokens',
+  ] as const;
+  for (const table of tables) {
     await tx.query.deleteFrom(table).where('expires_at', '<', now).execute();
   }
 }

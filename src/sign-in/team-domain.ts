@@ -1,7 +1,9 @@
 import { cookieHeader, onlyCookie, SESSION_COOKIE, stateCookie } from '../protocol/cookies.ts';
 import { type Answer, html, json, redirect } from './answers.ts';
+import type { Team } from './directory.ts';
 import { begin, currentSession } from './login.ts';
-import { signedOutPage, signOutPage } from './pages.ts';
+import { type ProviderLogoutLink, signedOutPage, signOutPage } from './pages.ts';
+import { SIGNED_OUT } from './provider-logout.ts';
 import { SignInRefused, startsAgain } from './refused.ts';
 import { type AccessRequest, parameter, queryOf } from './request.ts';
 import type { SignIn } from './service.ts';
@@ -15,11 +17,31 @@ export async function callback(
   const state = parameter(request, 'state');
   if (!state) throw new SignInRefused('state_unknown');
   const browser = onlyCookie(request.cookies, stateCookie(signIn.scheme));
+  const came = { query: queryOf(request), fields: {}, state, browser };
+  return await finish(signIn, request, { came, onRefused, goOn: redirect });
+}
+
+/** What a browser came back with. */
+type CameBack = Pick<Parameters<SignIn['finish']>[1], 'query' | 'fields' | 'state' | 'browser'>;
+
+/** Ends a sign-in: on by `goOn`, or, where that is all that it takes, once more from its beginning. */
+export async function finish(
+  signIn: SignIn,
+  request: AccessRequest,
+  {
+    came,
+    onRefused,
+    goOn,
+  }: {
+    came: CameBack;
+    onRefused: (refused: SignInRefused) => void;
+    goOn: (returnTo: string, cookies: readonly string[]) => Answer;
+  },
+): Promise<Answer> {
   try {
-    const { ip, requestId } = request;
-    const came = { query: queryOf(request), fields: {}, state, browser, ip, requestId };
-    const { token, seconds, returnTo } = await signIn.finish(request.team, came);
-    return redirect(returnTo, [sessionCookie(signIn, token, seconds)]);
+    const { team, ip, requestId } = request;
+    const { token, seconds, returnTo } = await signIn.finish(team, { ...came, ip, requestId });
+    return goOn(returnTo, [sessionCookie(signIn, token, seconds)]);
   } catch (error) {
     if (!(error instanceof SignInRefused) || !error.resume || !startsAgain(error.reason)) throw error;
     onRefused(error);
@@ -33,11 +55,21 @@ export async function callback(
  */
 export async function logout(signIn: SignIn, request: AccessRequest): Promise<Answer> {
   const { team, cookies, crossSite, ip } = request;
-  const { name } = team.organization;
   const session = await currentSession(signIn, request);
-  if (crossSite && (session || !cookies.has(SESSION_COOKIE))) return html(200, signOutPage(name));
+  // A browser that its provider sent back from there was asked there. It is told so, and nothing is done.
+  const isBack = !cookies.has(SESSION_COOKIE) && parameter(request, 'state') === SIGNED_OUT;
+  if (isBack) return html(200, signedOutPage(team.organization));
+  if (crossSite && (session || !cookies.has(SESSION_COOKIE)))
+    return html(200, signOutPage(team.organization));
   if (session) await signIn.end(team, session, ip);
-  return html(200, signedOutPage(name), [sessionCookie(signIn, '', 0)]);
+  const elsewhere = session ? await providerLogout(signIn, team, session.provider_id) : null;
+  return html(200, signedOutPage(team.organization, elsewhere), [clearedSessionCookie(signIn)]);
+}
+
+async function providerLogout(signIn: SignIn, team: Team, id: string): Promise<ProviderLogoutLink | null> {
+  const url = await signIn.providerLogouts.urlOf(team, id, signIn.issuerOf(team));
+  const name = signIn.directory.providers(team.accountId).find((provider) => provider.id === id)?.name;
+  return url === null || name === undefined ? null : { url, name };
 }
 
 /** The identity behind the cookie (reference §5): 400 without a token, 401 for one that has ended. */
@@ -50,4 +82,9 @@ export async function getIdentity(signIn: SignIn, request: AccessRequest): Promi
 
 function sessionCookie({ scheme }: SignIn, token: string, maxAge: number): string {
   return cookieHeader(SESSION_COOKIE, token, { maxAge, secure: scheme === 'https' });
+}
+
+/** Takes the session's cookie away. */
+export function clearedSessionCookie(signIn: SignIn): string {
+  return sessionCookie(signIn, '', 0);
 }

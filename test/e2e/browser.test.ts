@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
 import { startChromium } from '../support/chromium.ts';
 import { type Gated, type GatedApplication, startGated } from '../support/gated.ts';
@@ -9,12 +7,10 @@ import type { Person } from '../support/openid-provider.ts';
 import { databases } from '../support/postgres.ts';
 
 /*
- * A person before a real browser, from the application's address to its page and out again. With
- * UPDATE_IMAGES=1 the pages of docs/images are photographed on the way.
+ * A person before a real browser, from the application's address to its page and out again.
  */
 
 const chromium = await startChromium();
-const UPDATES_IMAGES = process.env.UPDATE_IMAGES === '1';
 
 describe('in a real browser', { skip: typeof chromium === 'string' && chromium }, () => {
   let world: Gated;
@@ -43,7 +39,6 @@ describe('in a real browser', { skip: typeof chromium === 'string' && chromium }
     const { page, context } = visit;
     const person = newPerson('Ana Pérez');
     await page.goto(`${wiki.site}/start?day=1`);
-    await photograph(page, 'choice');
     await signInAs(page, person);
     assert.equal(page.url(), `${wiki.site}/start?day=1`);
     assert.equal(await page.innerText('body'), `hello ${person.email}`);
@@ -52,8 +47,9 @@ describe('in a real browser', { skip: typeof chromium === 'string' && chromium }
     assert.equal(await fetchStatus(page), 200);
 
     await page.goto(`${world.team}/cdn-cgi/access/login`);
-    await photograph(page, 'signed-in');
-    await page.goto(wiki.site);
+    assert.equal(page.url(), `${world.team}/`, 'the launcher');
+    await page.getByRole('link', { name: 'Team wiki' }).click();
+    assert.equal(page.url(), `${wiki.site}/`);
     await deleteUser(person);
     assert.equal(await fetchStatus(page), 401, 'what the page sends by itself');
     await page.reload();
@@ -76,8 +72,7 @@ describe('in a real browser', { skip: typeof chromium === 'string' && chromium }
     const undo = await denyInPolicy(person);
     assert.equal((await page.reload())?.status(), 403);
     assert.equal(await page.innerText('h1'), 'Access denied');
-    await photograph(page, 'denied');
-    await page.getByRole('link', { name: 'Sign out' }).click();
+    await page.getByRole('link', { name: 'Sign in as somebody else' }).click();
     assert.match(await page.innerText('h1'), /^You are signed out of Example Company$/);
     assert.equal(
       (await context.cookies()).some(({ name }) => name === 'CF_Authorization'),
@@ -98,6 +93,13 @@ describe('in a real browser', { skip: typeof chromium === 'string' && chromium }
     assert.equal(await page.innerText('body'), `hello ${person.email}`);
     await page.goto(`${world.team}/cdn-cgi/access/login`);
     await page.getByRole('button', { name: 'Sign out' }).click();
+    assert.match(await page.innerText('h1'), /signed out/);
+    await page.goto(wiki.site);
+    assert.match(await page.innerText('h1'), /^Sign in/);
+    await page.getByRole('link', { name: 'Sign in with Company login' }).click();
+    assert.equal(await page.innerText('body'), `hello ${person.email}`);
+    await page.goto(world.team);
+    await page.getByRole('button', { name: /^End the session of/ }).click();
     assert.match(await page.innerText('h1'), /signed out/);
     await page.goto(wiki.site);
     assert.match(await page.innerText('h1'), /^Sign in/);
@@ -204,16 +206,5 @@ describe('in a real browser', { skip: typeof chromium === 'string' && chromium }
     const deny = { account_id, name: 'Not them', decision: 'deny', include: [{ email: { email } }] };
     const { id = '' } = await policies.create(wiki.id, deny as Parameters<typeof policies.create>[1]);
     return () => policies.delete(id, { account_id, app_id: wiki.id });
-  }
-
-  async function photograph(page: Page, name: string): Promise<void> {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      const picture = await page.screenshot({ type: 'png', animations: 'disabled' });
-      assert.ok(picture.length > 1000);
-      const file = fileURLToPath(new URL(`../../docs/images/${name}-${colorScheme}.png`, import.meta.url));
-      if (UPDATES_IMAGES) await writeFile(file, picture);
-    }
-    await page.emulateMedia({ colorScheme: 'light' });
   }
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import type { Browser } from '../support/browser.ts';
 import { gatedOnBothDatabases, IDENTITY, LOGOUT, startGated } from '../support/gated.ts';
+import { END } from '../support/launcher.ts';
 import { signIn } from '../support/openid-provider.ts';
 import { databases } from '../support/postgres.ts';
 import { exchange, toBytes } from '../support/raw-http.ts';
@@ -13,7 +14,14 @@ const LOGIN = '/cdn-cgi/access/login';
 gatedOnBothDatabases('the team domain', (world) => {
   test('is not there on a host that no account has', async () => {
     const { origin, port } = world().app;
-    const paths = [LOGIN, `${LOGIN}/app.localhost`, '/cdn-cgi/access/callback?state=x', LOGOUT, IDENTITY];
+    const paths = [
+      '/',
+      LOGIN,
+      `${LOGIN}/app.localhost`,
+      '/cdn-cgi/access/callback?state=x',
+      LOGOUT,
+      IDENTITY,
+    ];
     for (const path of paths) {
       for (const host of [`unknown.localhost:${port}`, 'team.localhost', `TEAM.localhost.:${port}`, '']) {
         const page = await world().browser().get(`${origin}${path}`, { host });
@@ -35,7 +43,8 @@ gatedOnBothDatabases('the team domain', (world) => {
   test('answers only the methods that its pages need', async () => {
     for (const [method, path] of [
       ['POST', LOGIN],
-      ['POST', '/cdn-cgi/access/callback'],
+      ['POST', '/'],
+      ['GET', END],
       ['DELETE', LOGOUT],
       ['POST', IDENTITY],
     ] as const) {
@@ -141,7 +150,11 @@ gatedOnBothDatabases('the team domain', (world) => {
       assertPage(page);
       assert.ok(page.text.split(shown).length > 2, 'in the title and in the heading');
     }
-    assert.equal(choice.text.split(shown).length, 5, 'organization twice, application, second provider');
+    assert.equal(
+      choice.text.split(shown).length,
+      6,
+      'organization three times, application, second provider',
+    );
     assert.deepEqual(
       linksIn(choice.text).map((link) => new URL(link, world().team).searchParams.get('idp')),
       [world().providerId, second.id],

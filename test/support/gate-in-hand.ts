@@ -9,7 +9,8 @@ import { type CutReason, createExchanges, type Exchanges } from '../../src/gate/
 import { createProxy } from '../../src/gate/proxy.ts';
 import { createGateState, type GateState } from '../../src/gate/state.ts';
 import type { Upstreams } from '../../src/gate/upstream.ts';
-import { createListener, type KeyPair } from '../../src/http/listener.ts';
+import { createListener } from '../../src/http/listener.ts';
+import { createTlsSide, type KeyPair } from '../../src/http/tls-side.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
 import { createCookieReader } from '../../src/protocol/cookies.ts';
@@ -17,7 +18,7 @@ import type { FeedItem } from '../../src/protocol/feed.ts';
 import { lockedLease } from '../../src/protocol/lease.ts';
 import { createRevocationIndex } from '../../src/protocol/revocation-index.ts';
 import type { ApplicationState } from '../../src/protocol/state.ts';
-import { admissionsOver, applicationState, type SlowParts } from './gate-parts.ts';
+import { admissionsOver, applicationState, organizationState, type SlowParts } from './gate-parts.ts';
 
 /** A host whose only visitor is ana, with the cookie ANA. */
 export const HOST = 'wiki.example';
@@ -84,7 +85,7 @@ export async function startGateInHand({ upstream, ...parts }: GateParts): Promis
     onUpstreamFailure: (failure) => void failures.push(failure),
   });
   const server = createListener({
-    tls: parts.tls ?? null,
+    tls: parts.tls ? createTlsSide(parts.tls) : null,
     handler: (_request, response) => void response.writeHead(421).end(),
     intercept: {
       request: (request, response) => {
@@ -171,7 +172,7 @@ function memoryOf(upstream: string): GateState {
     claims: {},
     amr: [],
   };
-  const organization = { name: 'Acme', auth_domain: 'team.example', session_duration: 1 };
+  const organization = organizationState() as unknown as JsonObject;
   state.load({
     accountId: 'acme',
     revocations: createRevocationIndex({ epoch: 1, position: 8, floor: 0 }),

@@ -2,13 +2,14 @@ import type { Admissions } from '../../src/gate/admission.ts';
 import { createAdmissions } from '../../src/gate/admission.ts';
 import type { Assertions } from '../../src/gate/assertions.ts';
 import type { Asking } from '../../src/gate/decide.ts';
+import type { ExternalAnswers } from '../../src/gate/external-answers.ts';
 import type { GateState } from '../../src/gate/state.ts';
 import type { TokenVerifier } from '../../src/gate/verify.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
 import type { SessionToken } from '../../src/protocol/claims.ts';
 import { lockedLease } from '../../src/protocol/lease.ts';
 import type { Rev } from '../../src/protocol/rev.ts';
-import type { ApplicationState } from '../../src/protocol/state.ts';
+import type { ApplicationState, OrganizationState } from '../../src/protocol/state.ts';
 
 /** What a gate asks that takes time, each in the hand of a test. */
 export interface SlowParts {
@@ -18,18 +19,21 @@ export interface SlowParts {
   readonly verify?: () => Promise<SessionToken | null>;
   /** Signs an assertion. */
   readonly sign?: () => Promise<string>;
+  readonly externalAnswers?: ExternalAnswers;
   readonly catchUp?: (accountId: string) => Promise<void>;
   readonly onAhead?: (accountId: string, rev: Rev) => void;
 }
 
 /** Admissions over these parts, which remember what they were told as the real ones do. */
-export function admissionsOver({ state, clock, verify, sign, catchUp, onAhead }: SlowParts): Admissions {
+export function admissionsOver(parts: SlowParts): Admissions {
+  const { state, clock, verify, sign, catchUp, onAhead, externalAnswers } = parts;
   return createAdmissions({
     state,
     clock,
     lease: lockedLease,
     verifier: verifierOver(verify ?? (async () => null)),
     assertions: assertionsOver(sign ?? (async () => 'assertion')),
+    externalAnswers: externalAnswers ?? { recall: () => null, ask: async () => {} },
     catchUp: catchUp ?? (async () => {}),
     ...(onAhead ? { onAhead } : {}),
   });
@@ -97,4 +101,21 @@ export function applicationState(parts: Partial<ApplicationState> = {}): Applica
 /** A request from one address, with nothing else that policies ask about. */
 export function asking(now: number, ip = '127.0.0.1'): Asking {
   return { now, surroundings: { ip, certificate: null }, answers: null };
+}
+
+/** An organization that asks for nothing. */
+export function organizationState(parts: Partial<OrganizationState> = {}): OrganizationState {
+  return {
+    name: 'Acme',
+    auth_domain: 'team.example',
+    session_duration: 1,
+    auto_redirect_to_identity: true,
+    strict_service_tokens: false,
+    deny_unmatched_requests: true,
+    unmatched_exempted_zones: [],
+    zones: [],
+    design: { header_text: null, footer_text: null, logo: null, text_color: null, background_color: null },
+    custom_pages: { forbidden: null, identity_denied: null },
+    ...parts,
+  };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { createApplication } from './access.ts';
 import type { BehindProxy, Front } from './behind-proxy.ts';
 import { Browser } from './browser.ts';
 import { createInspector } from './inspector.ts';
@@ -29,11 +30,22 @@ export function testHappyPath(world: () => BehindProxy & Front): void {
     assert.deepEqual(arrived(), []);
   });
 
-  test('the team domain has the sign-in pages and nothing else of the server', async () => {
+  test('the team domain has the launcher, the sign-in pages and nothing else of the server', async () => {
     const { team } = world();
     const browser = new Browser();
     assert.equal((await browser.get(`${team}/cdn-cgi/access/certs`)).status, 200);
-    for (const path of ['/client/v4/openapi.json', '/healthz', '/portcullis/forward-auth', '/']) {
+    for (const path of ['/', '/?from=somewhere']) {
+      const launcher = await browser.get(team + path);
+      assert.equal(launcher.location?.href, `${team}/cdn-cgi/access/login`, path);
+    }
+    for (const path of [
+      '/client/v4/openapi.json',
+      '/healthz',
+      '/portcullis/forward-auth',
+      '//',
+      '/x',
+      '/./x',
+    ]) {
       assert.equal((await browser.get(team + path)).status, 404, path);
     }
   });
@@ -75,6 +87,27 @@ export function testHappyPath(world: () => BehindProxy & Front): void {
     const token = cookies.find((cookie) => cookie.startsWith('CF_Authorization='))?.split('=')[1] ?? '';
     assert.equal((await new Browser().get(site, { 'cf-access-token': token })).status, 200);
     assert.deepEqual(seen('cf-access-token'), []);
+  });
+
+  test('anyone comes in by a bypass, and the application is told of nobody, whatever they say', async () => {
+    const { app, application, site, seen } = world();
+    const open = { name: 'Open', decision: 'bypass', include: [{ everyone: {} }] };
+    const upstream = `http://127.0.0.1:${application.port}`;
+    const destinations = [{ type: 'public' as const, uri: `${new URL(site).hostname}/open`, upstream }];
+    const { id } = await createApplication(app, { name: 'Open', destinations, policies: [open] });
+    const forged = {
+      'cf-access-jwt-assertion': 'eyJhbGciOiJub25lIn0.e30.',
+      'cf-access-authenticated-user-email': 'root@example.com',
+      'portcullis-admitted': 'anyone',
+    };
+    assert.equal((await new Browser().get(`${site}/open`, { ...PROGRAM, ...forged })).status, 200);
+    assert.equal(seen('cf-access-jwt-assertion').join(), '');
+    assert.equal(seen('cf-access-authenticated-user-email').join(), '');
+    assert.equal((await new Browser().get(site, { ...PROGRAM, ...forged })).status, 401);
+    const { account_id } = app.credentials;
+    await app.sdk().zeroTrust.access.applications.delete(id, { account_id });
+    assert.equal((await new Browser().get(`${site}/open`, { ...PROGRAM, ...forged })).status, 401);
+    assert.equal(arrived().length, 1);
   });
 
   test('a program comes in with a service token, which the application does not see, until it is deleted', async () => {

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose';
 import { type AdapterPayload, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Browser, FollowOptions, Page } from './browser.ts';
+import { fetchLoopback } from './fetch-loopback.ts';
 import { loginPage } from './openid-login-page.ts';
 import { createOpenIdStore } from './openid-store.ts';
 
@@ -27,6 +28,10 @@ export interface OpenIdClient {
   client_secret: string;
   redirect_uris: string[];
   require_auth_time?: boolean;
+  /** Told of the end of a session, with its name (`sid`), which ID tokens have as well. */
+  backchannel_logout_uri?: string;
+  backchannel_logout_session_required?: boolean;
+  post_logout_redirect_uris?: string[];
 }
 
 /** Ways in which a test makes the provider lie. Each may be set and removed while it runs. */
@@ -39,6 +44,8 @@ export interface Misbehaviour {
   idToken?: (claims: JWTPayload) => JWTPayload | Promise<JWTPayload>;
   /** Signs ID tokens with a key that the provider never published, under the name of one that it did. */
   signsWithUnpublishedKey?: boolean;
+  /** Alters what the UserInfo endpoint tells. */
+  userInfo?: (claims: Record<string, unknown>) => Record<string, unknown>;
 }
 
 export interface OpenIdProviderOptions {
@@ -56,6 +63,10 @@ export interface OpenIdProvider extends AsyncDisposable {
   people: Person[];
   clients: OpenIdClient[];
   misbehaviour: Misbehaviour;
+  /** How each back-channel logout ended: null, or the error. */
+  logouts: (string | null)[];
+  /** A token signed with the published key, by the usual header or another. */
+  sign(claims: JWTPayload, header?: Partial<JWTHeaderParameters>): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -80,6 +91,11 @@ export async function startOpenIdProvider(options: OpenIdProviderOptions): Promi
     await misbehave(ctx as KoaContextWithOIDC, state.misbehaviour, keys);
   });
   serve(server, provider, state);
+  const logouts: (string | null)[] = [];
+  provider.on('backchannel.success', () => void logouts.push(null));
+  provider.on('backchannel.error', (_ctx, error: Error) => void logouts.push(error.message));
+  const sign: OpenIdProvider['sign'] = (claims, header = {}) =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'RS256', ...header }).sign(keys.published);
   const close = () => closeServer(server);
   const endpoints = {
     issuer,
@@ -87,7 +103,7 @@ export async function startOpenIdProvider(options: OpenIdProviderOptions): Promi
     tokenUrl: `${issuer}/token`,
     jwksUri: `${issuer}/jwks`,
   };
-  return Object.assign(state, endpoints, { close, [Symbol.asyncDispose]: close });
+  return Object.assign(state, endpoints, { logouts, sign, close, [Symbol.asyncDispose]: close });
 }
 
 /**
@@ -116,7 +132,12 @@ function configuration(
     clientBasedCORS: () => false,
     conformIdTokenClaims: false,
     cookies: { keys: [randomBytes(32).toString('hex')] },
-    features: { devInteractions: { enabled: false } },
+    features: {
+      devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true, logoutSource: askLogout, postLogoutSuccessSource: sayLoggedOut },
+    },
+    fetch: (url, options) => fetchLoopback(String(url), options as RequestInit),
     findAccount: (_ctx, sub) => findAccount(state.people, sub),
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
     jwks: { keys: [{ ...keys.published.export({ format: 'jwk' }), alg: 'RS256', use: 'sig' }] },
@@ -131,6 +152,16 @@ function configuration(
       Session: 3600,
     },
   };
+}
+
+/** The provider's own question before it ends its session; the form is its own, without a button. */
+function askLogout(ctx: KoaContextWithOIDC, form: string): void {
+  ctx.body = `<!doctype html><html lang="en"><title>Sign out</title><h1>Sign out here as well?</h1>${form}
+<button form="op.logoutForm" name="logout" value="yes">Yes, sign me out</button></html>`;
+}
+
+function sayLoggedOut(ctx: KoaContextWithOIDC): void {
+  ctx.body = '<!doctype html><html lang="en"><title>Signed out</title><h1>You are signed out</h1></html>';
 }
 
 function findClient(clients: readonly OpenIdClient[], id: string): AdapterPayload | undefined {
@@ -190,6 +221,7 @@ async function misbehave(ctx: KoaContextWithOIDC, how: Misbehaviour, keys: Keys)
   const location = String(ctx.response.headers.location ?? '');
   if (how.discovery && body && ctx.path === '/.well-known/openid-configuration')
     ctx.body = how.discovery(body);
+  if (how.userInfo && body && ctx.path === '/me') ctx.body = how.userInfo(body);
   if (how.callback && location.includes('code=')) ctx.set('location', how.callback(new URL(location)).href);
   const tampers = how.idToken !== undefined || how.signsWithUnpublishedKey === true;
   if (tampers && typeof body?.id_token === 'string')

@@ -3,44 +3,59 @@ import { pageQuery, Uuid } from '../../http/shapes.ts';
 
 const url = Type.String({ minLength: 1, maxLength: 2048 });
 const text = Type.String({ minLength: 1, maxLength: 512 });
+const names = Type.Array(text, { maxItems: 50 });
+/** A certificate, in PEM or its base64 alone. */
+const certificate = Type.String({ minLength: 1, maxLength: 16_384 });
 
-/** As it is answered: never with the secret, always with the issuer that was found and pinned. */
+/** Settings that are answered as they were sent; which of them a type has is said in provider-kind.ts. */
+const settings = {
+  client_id: Type.Optional(text),
+  auth_url: Type.Optional(url),
+  token_url: Type.Optional(url),
+  certs_url: Type.Optional(url),
+  issuer: Type.Optional(url),
+  scopes: Type.Optional(names),
+  claims: Type.Optional(names),
+  email_claim_name: Type.Optional(text),
+  pkce_enabled: Type.Optional(Type.Boolean()),
+  apps_domain: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+  prompt: Type.Optional(Type.String({ maxLength: 32 })),
+  directory_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  support_groups: Type.Optional(Type.Boolean()),
+  okta_account: Type.Optional(url),
+  authorization_server_id: Type.Optional(Type.String({ maxLength: 128 })),
+  base_url: Type.Optional(url),
+  issuer_url: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+  sso_target_url: Type.Optional(url),
+  idp_public_certs: Type.Optional(Type.Array(certificate, { maxItems: 10 })),
+  attributes: Type.Optional(names),
+  email_attribute_name: Type.Optional(Type.String({ maxLength: 512 })),
+  force_authn: Type.Optional(Type.Boolean()),
+  link_by_email: Type.Optional(Type.Boolean()),
+  accept_stale_login: Type.Optional(Type.Boolean()),
+};
+
+/** A config as it is answered: never with the secret. */
+export const PresentedConfig = Type.Object(settings);
+
 export const IdentityProvider = Type.Object({
   id: Type.String(),
   name: Type.String(),
   type: Type.String(),
   read_only: Type.Boolean(),
-  config: Type.Object({
-    client_id: text,
-    auth_url: url,
-    token_url: url,
-    certs_url: url,
-    issuer: url,
-    scopes: Type.Array(Type.String()),
-    claims: Type.Array(Type.String()),
-    email_claim_name: Type.String(),
-    pkce_enabled: Type.Boolean(),
-    link_by_email: Type.Boolean(),
-  }),
+  config: PresentedConfig,
   scim_config: Type.Object({ enabled: Type.Boolean() }),
 });
 
-/** Settings of oidc; whatever else a config holds is refused by name, as is what is missing. */
+/** Settings of every type; whatever else a config holds is refused by name, as is what is missing. */
 const ConfigInput = Type.Object({
-  client_id: Type.Optional(text),
+  ...settings,
   client_secret: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
-  auth_url: Type.Optional(url),
-  token_url: Type.Optional(url),
-  certs_url: Type.Optional(url),
-  issuer: Type.Optional(url),
-  scopes: Type.Optional(Type.Array(text, { maxItems: 50 })),
-  claims: Type.Optional(Type.Array(text, { maxItems: 50 })),
-  email_claim_name: Type.Optional(text),
-  pkce_enabled: Type.Optional(Type.Boolean()),
-  link_by_email: Type.Optional(Type.Boolean()),
+  /** An older spelling of `idp_public_certs`. */
+  idp_public_cert: Type.Optional(certificate),
 });
 
-/** Body of create and update. Other provider types have other settings and come later. */
+/** Body of create and update. */
 export const IdentityProviderInput = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 350 }),
   type: Type.String({ maxLength: 64 }),

@@ -113,7 +113,10 @@ onBothDatabases('an identity provider that cannot be', (stage) => {
       ['/config/token_url', 12130, body({ token_url: 'https://0xa9fea9fe/token' })],
       ['/config/token_url', 12130, body({ token_url: 'https://0.0.0.0/token' })],
       ['/config/pkce_enabled', 1002, body({ pkce_enabled: false })],
-      ['/config/claims', 1002, body({ claims: ['department'] })],
+      ['/config/claims/1', 12130, body({ claims: ['department', 'a\nb'] })],
+      ['/config/claims/1', 12130, body({ claims: ['department', 'department'] })],
+      ['/config/apps_domain', 1002, body({ apps_domain: 'example.com' })],
+      ['/config/accept_stale_login', 12130, body({ accept_stale_login: 'yes' })],
       ['/config/conditional_access_enabled', 1002, body({ conditional_access_enabled: true })],
       ['/config/a~1b', 1002, body({ 'a/b': 1 })],
       ['/scim_config', 1002, body({}, { scim_config: { enabled: true } })],
@@ -134,7 +137,7 @@ onBothDatabases('an identity provider that cannot be', (stage) => {
 
   test('is refused by the name of its type, if that comes later', async () => {
     const { app, account_id } = use(stage);
-    for (const type of ['onetimepin', 'azureAD', 'saml', 'github', 'google-apps', 'okta', 'cloudflare']) {
+    for (const type of ['centrify', 'facebook', 'linkedin', 'onelogin', 'pingone', 'yandex', 'cloudflare']) {
       const answer = await app.api('POST', `/accounts/${account_id}/access/identity_providers`, {
         body: { name: type, type, config: {} },
       });
@@ -142,6 +145,16 @@ onBothDatabases('an identity provider that cannot be', (stage) => {
       assert.deepEqual([answer.status, error.code, error.source.pointer], [400, 1002, '/type']);
       assert.ok(error.message.includes(type));
     }
+  });
+
+  test('is refused as a one-time PIN where no mail can be sent', async () => {
+    const { app, account_id } = use(stage);
+    const answer = await app.api('POST', `/accounts/${account_id}/access/identity_providers`, {
+      body: { name: 'PIN', type: 'onetimepin', config: {} },
+    });
+    const [error] = answer.body.errors;
+    assert.deepEqual([answer.status, error.code, error.source.pointer], [400, 12130, '/type']);
+    assert.match(error.message, /mail/);
   });
 
   test('is refused if its discovery document does not name exactly these endpoints', async () => {
@@ -207,6 +220,7 @@ onBothDatabases('an identity provider', (stage) => {
         email_claim_name: 'email',
         pkce_enabled: true,
         link_by_email: false,
+        accept_stale_login: false,
       },
       scim_config: { enabled: false },
     });

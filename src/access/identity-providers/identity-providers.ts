@@ -6,25 +6,29 @@ import type { Vault } from '../../kernel/crypto.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import { quote } from '../../kernel/result.ts';
 import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import type { ProviderState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
+import { refuseIfNamed } from '../rules/rules.ts';
 import type { IdentityProvider } from './contract.ts';
 import type { OpenedProvider } from './opened.ts';
 import {
+  dropsClaims,
   type ExaminedProvider,
   examineProvider,
   isRepointed,
-  type KnownProvider,
-  type ProviderInput,
+  kindOf,
   refuseLeak,
-  type Settings,
   secretRequired,
 } from './provider-input.ts';
+import type { KnownProvider, ProviderInput, Settings } from './provider-kind.ts';
 import {
   countProviders,
+  countProvidersOfType,
   deleteIdentitiesThrough,
   deleteProviderRow,
+  endSessionsThrough,
   findProvider,
   insertProvider,
   listProviders,
@@ -35,24 +39,15 @@ import {
 /** Cloudflare's limit (reference §3.4); a gate holds them all. */
 const MOST_PROVIDERS = 50;
 
+/** Of which an account has one at most: it is not pointed anywhere. */
+const PIN = 'onetimepin';
+
 export type PresentedProvider = Static<typeof IdentityProvider>;
 
 export function presentProvider(row: IdentityProviderRow): PresentedProvider {
-  const { answers_with_issuer: _, ...settings } = settingsOf(row);
-  return {
-    id: row.id,
-    name: row.name,
-    type: row.type,
-    read_only: false,
-    config: {
-      ...settings,
-      scopes: [...settings.scopes],
-      claims: [],
-      issuer: row.issuer,
-      pkce_enabled: true,
-    },
-    scim_config: { enabled: false },
-  };
+  const { id, name, type } = row;
+  const config = kindOf(type).present(knownOf(row));
+  return { id, name, type, read_only: false, config, scim_config: { enabled: false } };
 }
 
 export async function getProvider(
@@ -85,27 +80,8 @@ export async function openProvider(
 ): Promise<OpenedProvider | null> {
   const row = await findProvider(snapshot, accountId, id);
   if (!row) return null;
-  const settings = settingsOf(row);
-  return {
-    kind: 'oidc',
-    id: row.id,
-    type: row.type,
-    acceptsStaleLogin: false,
-    endSessionUrl: null,
-    claims: [],
-    hostedDomain: null,
-    issuer: row.issuer,
-    clientId: settings.client_id,
-    clientSecret: vault.open(secretPlace(row.id), row.client_secret),
-    authUrl: settings.auth_url,
-    tokenUrl: settings.token_url,
-    certsUrl: settings.certs_url,
-    // Without it there would be no ID token; what was written is answered as it was.
-    scopes: [...new Set(['openid', ...settings.scopes])],
-    emailClaims: [settings.email_claim_name],
-    linkByEmail: settings.link_by_email,
-    answersWithIssuer: settings.answers_with_issuer,
-  };
+  const secret = vault.open(secretPlace(row.id), row.client_secret);
+  return kindOf(row.type).open({ ...knownOf(row), id: row.id, secret });
 }
 
 /** The providers of an account, for gates. */
@@ -117,10 +93,19 @@ export async function providerStates(snapshot: Snapshot, accountId: string): Pro
 /** A checked body for a provider that exists, or null if there is none of that id. */
 export async function examineUpdate(
   reader: Reader,
-  { accountId, id, input }: { accountId: string; id: string; input: ProviderInput },
+  { accountId, id, input, now }: { accountId: string; id: string; input: ProviderInput; now: number },
 ): Promise<ExaminedProvider | null> {
   const row = await findProvider(reader, accountId, id);
-  return row ? await examineProvider(input, knownOf(row)) : null;
+  return row ? await examineProvider(input, { known: knownOf(row), now }) : null;
+}
+
+/** A checked body for a new provider. */
+export async function examineNew(
+  input: ProviderInput,
+  { now, canMail }: { now: number; canMail: boolean },
+): Promise<ExaminedProvider> {
+  if (input.type === PIN && !canMail) throw cannotMail();
+  return await examineProvider(input, { known: null, now });
 }
 
 interface Write {
@@ -156,7 +141,11 @@ export async function createProvider(
     audit: {
       action: 'identity_provider.create',
       resource: resourceOf(id),
-      metadata: { name, issuer },
+      metadata: { name, type, issuer },
+    },
+    // Under the lock of the counter: of two at once, one has committed.
+    guard: async (later) => {
+      if (type === PIN && (await countProvidersOfType(later, accountId, PIN)) > 1) throw secondPin();
     },
   };
 }
@@ -164,7 +153,8 @@ export async function createProvider(
 /**
  * Replaces the settings; the secret stays if none is sent. Pointing it elsewhere (issuer, endpoints, client,
  * e-mail claim) forgets every identity and ends every session that came through it: whoever answers there now
- * has vouched for none of them.
+ * has vouched for none of them. Dropping a claim ends the sessions alone: policies are evaluated on it, and no
+ * session keeps what is not told any more.
  */
 export async function updateProvider(
   tx: Tx,
@@ -173,7 +163,8 @@ export async function updateProvider(
   const row = await lockProvider(tx, accountId, id);
   if (!row || !examined) throw unknownProvider();
   const { name, issuer, settings, secret } = examined;
-  if (secret === null) refuseLeak(knownOf(row), examined);
+  const before = knownOf(row);
+  if (secret === null) refuseLeak(before, examined);
   const change = {
     name,
     issuer,
@@ -182,27 +173,36 @@ export async function updateProvider(
     updated_at: now,
   };
   await updateProviderRow(tx, row, change);
-  const repointed = isRepointed(knownOf(row), examined);
+  const repointed = isRepointed(before, examined);
   const identities = repointed ? await deleteIdentitiesThrough(tx, accountId, id) : 0;
+  const fewerClaims = dropsClaims(before, examined);
+  if (fewerClaims) await endSessionsThrough(tx, accountId, id);
+  const ends = repointed || fewerClaims;
   const updated = { ...row, ...change };
   return {
     result: presentProvider(updated),
-    items: [stateItem(updated), ...(repointed ? [revocation({ type: 'provider', id })] : [])],
+    items: [stateItem(updated), ...(ends ? [revocation({ type: 'provider', id })] : [])],
     audit: {
       action: 'identity_provider.update',
       resource: resourceOf(id),
-      metadata: { name, issuer, repointed, identities, new_secret: secret !== null },
+      metadata: {
+        ...{ name, issuer, repointed, identities },
+        fewer_claims: fewerClaims,
+        new_secret: secret !== null,
+      },
     },
   };
 }
 
-/** Deletes the provider and every identity and session that came through it. */
+/** Deletes a provider that no rule names, and every identity and session that came through it; 409 otherwise. */
 export async function deleteProvider(
   tx: Tx,
   { accountId, id }: { accountId: string; id: string },
 ): Promise<Change<{ id: string }>> {
   const row = await lockProvider(tx, accountId, id);
   if (!row) throw unknownProvider();
+  const what = `the identity provider ${quote(row.name)}`;
+  await refuseIfNamed(tx, { accountId, to: { type: 'identity_provider', id }, what });
   const identities = await deleteIdentitiesThrough(tx, accountId, id);
   await deleteProviderRow(tx, accountId, id);
   return {
@@ -216,12 +216,9 @@ export async function deleteProvider(
   };
 }
 
-function settingsOf(row: IdentityProviderRow): Settings {
-  return JSON.parse(row.config) as Settings;
-}
-
-function knownOf(row: IdentityProviderRow): KnownProvider {
-  return { issuer: row.issuer, settings: settingsOf(row) };
+function knownOf({ type, issuer, config }: IdentityProviderRow): KnownProvider {
+  const settings = { ...kindOf(type).missing, ...JSON.parse(config) } as Settings;
+  return { type, issuer, settings };
 }
 
 function stateItem(row: IdentityProviderRow): FeedItem {
@@ -239,6 +236,15 @@ function secretPlace(id: string): string {
 
 function tooMany() {
   return refusal('invalidAccess', { detail: `an account has at most ${MOST_PROVIDERS} identity providers` });
+}
+
+function cannotMail() {
+  const detail = 'one-time PINs go by mail, and this server has no mail server to send them through';
+  return refusal('invalidAccess', { detail, pointer: '/type' });
+}
+
+function secondPin() {
+  return refusal('conflictAccess', { detail: 'an account has one identity provider of type onetimepin' });
 }
 
 function unknownProvider() {

@@ -26,11 +26,17 @@ export interface OidcProvider extends Opened {
   readonly certsUrl: string;
   /** RP-initiated logout; null where the provider has none. */
   readonly endSessionUrl: string | null;
+  /** Where it tells what its ID token leaves out; null where it has no such place. */
+  readonly userInfoUrl: string | null;
   readonly scopes: readonly string[];
   /** Names of the claims that hold the e-mail: the first that is there counts. */
   readonly emailClaims: readonly string[];
   /** Names of further claims that policies may ask about. */
   readonly claims: readonly string[];
+  /** What it is asked to show the person (`prompt`), where nothing else is needed; null: nothing. */
+  readonly prompt: string | null;
+  /** By which it is asked to authenticate the person again; Google knows no `login`. */
+  readonly freshPrompt: 'login' | 'select_account';
   /** Google: the Workspace domain that the person must belong to (`hd`). */
   readonly hostedDomain: string | null;
   readonly answersWithIssuer: boolean;
@@ -58,6 +64,8 @@ export interface SamlProvider extends Opened {
   /** Names of attributes that policies may ask about. */
   readonly attributes: readonly string[];
   readonly emailAttribute: string | null;
+  /** Whether the person is asked again at every sign-in, whatever session the provider has of its own. */
+  readonly forceAuthn: boolean;
 }
 
 /** A one-time PIN by mail, from us. */

@@ -13,13 +13,13 @@ import {
 import {
   createProvider,
   deleteProvider,
+  examineNew,
   examineUpdate,
   getProvider,
   presentProvider,
   providerList,
   updateProvider,
 } from './identity-providers.ts';
-import { examineProvider } from './provider-input.ts';
 
 const tag = 'Access identity providers';
 const writers = ['Access: Organizations, Identity Providers, and Groups Write'] as const;
@@ -28,8 +28,11 @@ const base = { scope: 'account_or_zone', tag } as const;
 const COLLECTION = '/access/identity_providers';
 const ITEM = `${COLLECTION}/:identity_provider_id`;
 
-/** /access/identity_providers of an account or zone (reference §3.5). */
-export function identityProviderRoutes(control: Control, { vault }: { vault: Vault }): Route[] {
+/** /access/identity_providers of an account or zone (reference §3.5). One-time PINs need a way to send mail. */
+export function identityProviderRoutes(
+  control: Control,
+  { vault, canMail = true }: { vault: Vault; canMail?: boolean },
+): Route[] {
   const { database, clock } = control;
   const now = () => timestamp(clock.now());
   return [
@@ -59,7 +62,7 @@ export function identityProviderRoutes(control: Control, { vault }: { vault: Vau
       body: IdentityProviderInput,
       result: IdentityProvider,
       handler: async ({ act, accountId, body: input }) => {
-        const examined = await examineProvider(input);
+        const examined = await examineNew(input, { now: clock.now(), canMail });
         return await commitAct(control, act, (tx) =>
           createProvider(tx, { accountId, examined, vault, now: now() }),
         );
@@ -90,7 +93,7 @@ export function identityProviderRoutes(control: Control, { vault }: { vault: Vau
       body: IdentityProviderInput,
       result: IdentityProvider,
       handler: async ({ act, accountId, params: { identity_provider_id: id }, body: input }) => {
-        const examined = await examineUpdate(database.reader, { accountId, id, input });
+        const examined = await examineUpdate(database.reader, { accountId, id, input, now: clock.now() });
         return await commitAct(control, act, (tx) =>
           updateProvider(tx, { id, accountId, examined, vault, now: now() }),
         );

@@ -36,6 +36,10 @@ export async function countProviders(reader: Reader, accountId: string): Promise
   return await countRows(selectProviders(reader, accountId));
 }
 
+export async function countProvidersOfType(reader: Reader, accountId: string, type: string): Promise<number> {
+  return await countRows(selectProviders(reader, accountId).where('type', '=', type));
+}
+
 export async function insertProvider(tx: Tx, provider: IdentityProviderRow): Promise<void> {
   await tx.query.insertInto('identity_providers').values(provider).execute();
 }
@@ -74,4 +78,19 @@ export async function deleteIdentitiesThrough(
     .where('provider_id', '=', providerId)
     .executeTakeFirst();
   return Number(result.numDeletedRows);
+}
+
+/** Ends every session that came through the provider, and forgets what it told of anybody. */
+export async function endSessionsThrough(tx: Tx, accountId: string, providerId: string): Promise<void> {
+  await tx.query
+    .deleteFrom('sessions')
+    .where('account_id', '=', accountId)
+    .where('provider_id', '=', providerId)
+    .execute();
+  await tx.query
+    .updateTable('identities')
+    .set({ claims: '{}' })
+    .where('account_id', '=', accountId)
+    .where('provider_id', '=', providerId)
+    .execute();
 }
