@@ -1,15 +1,20 @@
 import type { Logger } from 'pino';
 import { applicationStates } from './access/applications/applications.ts';
+import { certificateStates } from './access/certificates/certificates.ts';
+import { customPageStates } from './access/custom-pages/custom-pages.ts';
+import { groupStates } from './access/groups/groups.ts';
 import { providerStates } from './access/identity-providers/identity-providers.ts';
 import { keyStates } from './access/keys/keys.ts';
 import { createSigner } from './access/keys/signer.ts';
 import { createKeyTimer } from './access/keys/timer.ts';
 import { organizationStates } from './access/organizations/organizations.ts';
+import { policyStates } from './access/policies/policies.ts';
 import { serviceTokenStates } from './access/service-tokens/service-tokens.ts';
 import type { Config } from './config.ts';
 import { dropExpiredAnchors } from './database/paging.ts';
 import { createRequestLog } from './gate/request-log.ts';
 import { createGateState } from './gate/state.ts';
+import { listStates } from './gateway/lists/lists.ts';
 import {
   type Clock,
   type Clocks,
@@ -31,10 +36,13 @@ import { readKeyPair } from './server/key-pair.ts';
 import { watchLease } from './server/lease-watch.ts';
 import { listen, stopListening } from './server/listen.ts';
 import { createLogger } from './server/logger.ts';
+import { createMailer } from './server/mail.ts';
 import { createMetrics, type Metrics, serveMetrics } from './server/metrics.ts';
+import { ownHosts } from './server/own-hosts.ts';
 import { repeat } from './server/repeat.ts';
 import { startRequestLogWriter } from './server/request-log.ts';
 import { followCertificate } from './server/served-certificate.ts';
+import { openTls } from './server/served-tls.ts';
 import { lockDatabase, openDatabase, openPriority } from './server/storage.ts';
 import { openUpstreams } from './server/upstreams.ts';
 import { readVersion } from './server/version.ts';
@@ -74,6 +82,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
   };
   try {
     const keyPair = config.tls && (await readKeyPair(config.tls, clock.now()));
+    const tls = openTls({ keyPair, clock, logger });
     const lock = await lockDatabase(
       config,
       `portcullis on ${config.listen.host}:${config.listen.port}, pid ${process.pid}`,
@@ -82,7 +91,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const database = await openDatabase(config, clock);
     undo.push(() => database.close());
     const first = await firstStart(config, { database, clock });
-    const state = createGateState();
+    const state = createGateState({ ownHosts: ownHosts(config) });
     const metrics = createMetrics();
     const onFault = (error: unknown) => logger.error({ err: error }, 'a signing key cannot be opened');
     const signer = createSigner({ database, vault: first.vault, onFault });
@@ -107,12 +116,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const upstreams = openUpstreams(config);
     undo.push(async () => upstreams.close());
     undo.push(() => cluster.stop());
-    await cluster.start([observed([state, following(exchanges), signer], metrics)]);
+    await cluster.start([observed([state, following(exchanges), signer, tls.clients], metrics)]);
     const requestLog = createRequestLog(state);
+    const mailer = config.mail && createMailer({ settings: config.mail, logger, metrics });
+    if (mailer) undo.push(() => mailer.close());
     const parts: WebParts = {
       config,
       control: { database, feed, inForce: cluster.inForce, removals: cluster.removals, clock },
-      ...{ cluster, nodeId, sources },
+      ...{ cluster, nodeId, sources, mailer },
       vault: first.vault,
       state,
       signer,
@@ -121,15 +132,15 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       exchanges,
       upstreams,
       requestLog,
-      keyPair,
+      tls: tls.side,
     };
     undo.push(keepRequestLog(parts));
     const http = await createServer(parts);
-    const { server } = http;
     const follower =
       config.tls &&
       keyPair &&
-      followCertificate({ files: config.tls, keyPair, server, clock, logger, metrics });
+      tls.side &&
+      followCertificate({ files: config.tls, keyPair, tls: tls.side, clock, logger, metrics });
     if (follower) undo.push(() => follower.stop());
     const listening = await listen(http.server, config.listen);
     undo.push(async () => {
@@ -165,9 +176,14 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
 function stateSources(clock: Clock): StateSource[] {
   return [
     organizationStates,
+    customPageStates,
     providerStates,
     applicationStates,
+    policyStates,
+    groupStates,
+    listStates,
     serviceTokenStates,
+    certificateStates,
     keyStates,
     gateKeyStates,
     sessionStates(() => timestamp(clock.now())),

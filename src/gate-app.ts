@@ -25,6 +25,7 @@ import { createLogger } from './server/logger.ts';
 import { serveMetrics } from './server/metrics.ts';
 import { repeat } from './server/repeat.ts';
 import { followCertificate } from './server/served-certificate.ts';
+import { alsoTelling, openTls } from './server/served-tls.ts';
 import { openUpstreams } from './server/upstreams.ts';
 import { readVersion } from './server/version.ts';
 
@@ -63,14 +64,15 @@ export async function startGate(config: GateConfig, options: GateOptions = {}): 
   };
   try {
     const keyPair = config.tls && (await readKeyPair(config.tls, clock.now()));
+    const tls = openTls({ keyPair, clock, logger });
     const key = await openGateKey(config.data);
     const processId = newTag();
-    const state = createGateState();
+    const state = createGateState({ ownHosts: ownHostsOf(config) });
     const lease = createLease(clocks);
     const metrics = createGateMetrics({ hasLease: () => lease.isLive() });
-    const { onOutcome, onTurn, ...events } = createEvents(logger, metrics);
+    const { onOutcome, onUnanswered, onTurn, ...events } = createEvents(logger, metrics);
     const exchanges = openExchanges({ state, clock, lease, logger, metrics });
-    const memory = createMemory({ state, exchanges });
+    const memory = createMemory({ state: alsoTelling(state, tls.clients), exchanges });
     const upstreams = openUpstreams(config);
     undo.push(async () => upstreams.close());
     const remote = { origins: config.controlPlanes, token: config.token, trust: openTrust(config) };
@@ -90,11 +92,15 @@ export async function startGate(config: GateConfig, options: GateOptions = {}): 
       onRevoked: () => exchanges.cutAll('lease_ended'),
     });
     undo.push(() => attendance.leave());
-    const deciding = { state, clock, clocks, lease, key, attendance, controlPlane, memory, onOutcome };
+    const deciding = {
+      ...{ state, clock, clocks, lease, key, attendance, controlPlane, memory },
+      ...{ onOutcome, onUnanswered },
+    };
     const unready = () => whyUnready({ memory, lease, attendance });
     const pages = createHealthPages(unready);
     const front = createFront({
-      ...{ config, keyPair, state, clock, exchanges, upstreams, controlPlane, logger, metrics },
+      ...{ config, state, clock, exchanges, upstreams, controlPlane, logger, metrics },
+      tls: tls.side,
       otherHosts: createOtherHosts(pages, () => memory.applied !== null),
       admissionsFor: (scheme) => createDecisions(deciding, scheme),
     });
@@ -108,7 +114,8 @@ export async function startGate(config: GateConfig, options: GateOptions = {}): 
     const certificate =
       config.tls &&
       keyPair &&
-      followCertificate({ files: config.tls, keyPair, server, clock, logger, metrics });
+      tls.side &&
+      followCertificate({ files: config.tls, keyPair, tls: tls.side, clock, logger, metrics });
     if (certificate) undo.push(() => certificate.stop());
     undo.push(repeat(logger, MINUTE, async () => state.sweep(clock.now())));
     undo.push(repeat(logger, SECOND, async () => exchanges.sweep()));
@@ -129,6 +136,11 @@ function placeOf({ listen: { port } }: GateConfig): string {
   return `${hostname()
     .replaceAll(/[^!-~]/g, '?')
     .slice(0, 240)}:${port}`;
+}
+
+/** What is let through without an application must lead neither here nor to the control plane. */
+function ownHostsOf({ listen, controlPlanes }: GateConfig): string[] {
+  return [listen.host, 'localhost', '127.0.0.1', ...controlPlanes.map((origin) => new URL(origin).host)];
 }
 
 function whyUnready(gate: { memory: Memory; lease: Lease; attendance: Attendance }): string | null {

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { type Cidr, contains, parseAddress, parseCidr } from './kernel/address.ts';
+import { normaliseEmail } from './kernel/email.ts';
 import type { Given } from './settings-reader.ts';
 
 export interface Listen {
@@ -94,4 +96,71 @@ export function readOrigin(text: string): string | null {
 
 export function readLongSecret(text: string): string | null {
   return text === '' || text.length >= 32 ? text : null;
+}
+
+/** How mails are sent. */
+export interface MailSettings {
+  readonly host: string;
+  readonly port: number;
+  /** TLS from the first byte; otherwise it is begun by STARTTLS. */
+  readonly implicitTls: boolean;
+  /** false: plain text will do, as it does on this machine. */
+  readonly needsTls: boolean;
+  readonly login: { readonly user: string; readonly password: string } | null;
+  readonly from: string;
+}
+
+/** The settings of mail: all of them or none. Nothing is contacted before the first mail. */
+export function readMail(given: Given, problems: string[]): MailSettings | null {
+  const [smtp, password, from] = ['smtp', 'smtp-password', 'mail-from'].map((name) => given.get(name));
+  if (!smtp) {
+    for (const one of [password, from]) if (one) problems.push(`${one.from}: needs --smtp as well`);
+    return null;
+  }
+  const url = readSmtp(smtp.value);
+  if (typeof url === 'string') problems.push(`${smtp.from}: ${url}`);
+  const sender = from ? normaliseEmail(from.value) : null;
+  if (!from) problems.push(`${smtp.from}: needs --mail-from as well`);
+  else if (!sender) problems.push(`${from.from}: must be an e-mail address`);
+  if (password?.value === '') problems.push(`${password.from}: is empty`);
+  if (typeof url === 'string' || !sender) return null;
+  const { user, ...server } = url;
+  if (password && user === null) problems.push(`${password.from}: --smtp names no user whose it is`);
+  if (!password && user !== null) problems.push(`${smtp.from}: needs --smtp-password-file for its user`);
+  return {
+    ...server,
+    login: user !== null && password ? { user, password: password.value } : null,
+    from: sender,
+  };
+}
+
+type Smtp = Omit<MailSettings, 'login' | 'from'> & { readonly user: string | null };
+
+/** The URL of a mail server, or what is wrong with it; no word of what it holds. */
+function readSmtp(text: string): Smtp | string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !['smtp:', 'smtps:'].includes(url.protocol) || !url.hostname)
+    return 'must be smtp://[user@]host[:port] or smtps://[user@]host[:port]';
+  if (url.password) return 'must not hold a password: put it in a file for --smtp-password-file';
+  const user = decoded(url.username);
+  if (!['', '/'].includes(url.pathname) || url.search || url.hash || user === null)
+    return 'must end after the host and its port';
+  const host =
+    decoded(url.hostname)
+      ?.replace(/^\[|\]$/g, '')
+      .toLowerCase() ?? '';
+  if (isIP(host) === 0 && !/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(host)) return 'must name a host';
+  const implicitTls = url.protocol === 'smtps:';
+  const port = url.port === '' ? (implicitTls ? 465 : 587) : Number(url.port);
+  if (port === 0) return 'must have a port from 1 to 65535';
+  return { host, port, implicitTls, needsTls: !isLoopback(host), user: user || null };
+}
+
+function decoded(text: string): string | null {
+  try {
+    const plain = decodeURIComponent(text);
+    return /\p{Cc}/u.test(plain) ? null : plain;
+  } catch {
+    return null;
+  }
 }

@@ -7,12 +7,15 @@ import { isAlive } from './database/database.ts';
 import { createAdmissions } from './gate/admission.ts';
 import { createAssertions } from './gate/assertions.ts';
 import type { Exchanges } from './gate/exchanges.ts';
+import { createExternalAnswers } from './gate/external-answers.ts';
+import { createExternalCall } from './gate/external-call.ts';
 import type { RequestLog } from './gate/request-log.ts';
 import type { GateState } from './gate/state.ts';
 import type { Upstreams } from './gate/upstream.ts';
 import { createTokenVerifier } from './gate/verify.ts';
 import { createReadThrough } from './gates/read-through.ts';
 import { createHttp } from './http/server.ts';
+import type { TlsSide } from './http/tls-side.ts';
 import { findGateBySecret } from './portcullis/gates/gates.ts';
 import { settle } from './removal/act.ts';
 import type { StateSource } from './removal/feed.ts';
@@ -23,9 +26,10 @@ import { createDirectory, createGateEdge, teamOf } from './server/gate.ts';
 import { besideGates, createGateAttach } from './server/gate-attach.ts';
 import { addGatePages } from './server/gate-pages.ts';
 import { createIntercept } from './server/intercept.ts';
-import type { ServedPair } from './server/key-pair.ts';
 import { decisionCounter, type Metrics } from './server/metrics.ts';
 import { addPages, type Readiness } from './server/pages.ts';
+import { unanswered } from './server/unanswered.ts';
+import type { Mailer } from './sign-in/mailer.ts';
 import type { SignInRefused } from './sign-in/refused.ts';
 import { addSignInPages } from './sign-in/routes.ts';
 import { createSignIn } from './sign-in/service.ts';
@@ -39,8 +43,10 @@ export interface WebParts extends ApiParts {
   readonly exchanges: Exchanges;
   readonly upstreams: Upstreams;
   readonly requestLog: RequestLog;
-  readonly keyPair: ServedPair | null;
+  readonly tls: TlsSide | null;
   readonly cluster: Cluster;
+  /** null: no mail can be sent. */
+  readonly mailer: Mailer | null;
   /** Of this process. */
   readonly nodeId: string;
   /** All that gates know of an account beside revocations. */
@@ -56,7 +62,7 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
   const onAhead = cluster.onLost;
   const directory = createDirectory({ state, verifier, clock, catchUp, onAhead });
   const signIn = createSignIn({
-    ...{ control, vault, signer, directory, scheme: config.scheme },
+    ...{ control, vault, signer, directory, scheme: config.scheme, mailer: parts.mailer },
     onOutcome: (outcome) => requestLog.noteSignIn(outcome, clock.now()),
   });
   const onRefused = (refused: SignInRefused, requestId: string) => {
@@ -67,8 +73,14 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
   const assertions = createAssertions((accountId, claims) => signer.signAssertion(accountId, claims), {
     scheme,
   });
+  const externalAnswers = createExternalAnswers({
+    ...{ clock, onFailure: unanswered(logger) },
+    call: createExternalCall((accountId, claims) => signer.signQuestion(accountId, claims)),
+  });
   const { lease } = cluster;
-  const admissions = createAdmissions({ state, verifier, assertions, clock, lease, catchUp, onAhead });
+  const admissions = createAdmissions({
+    ...{ state, verifier, assertions, externalAnswers, clock, lease, catchUp, onAhead },
+  });
   const directEdge = createGateEdge(signIn, onRefused, { direct: true });
   const edge = createGateEdge(signIn, onRefused, { direct: false });
   const addressOf = createAddressOf(config.trustedProxies);
@@ -82,11 +94,14 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
       findZone,
       settle: (accountId) => settle(control, accountId),
     },
-    routes: listRoutes(parts),
+    routes: listRoutes({
+      ...parts,
+      onFault: (error) => logger.error({ err: error }, 'work beside the requests failed'),
+    }),
     rateLimit: config.rateLimit,
     publicUrl: config.publicUrl,
     addressOf,
-    tls: parts.keyPair,
+    tls: parts.tls,
     isLeased: () => lease.isLive(),
     intercept: besideGates(
       createIntercept({
@@ -130,6 +145,8 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
         addressOf: (request) => addressOf(request.raw),
         limit: (request, reply) => limits.countCall(request, reply, `sign-in ${addressOf(request.raw)}`),
         onRefused,
+        onLogoutRefused: (reason, requestId) =>
+          logger.info({ requestId, reason }, 'logout token of a provider refused'),
       });
     },
     onAnswer: ({ milliseconds, ...line }) => {

@@ -3,6 +3,7 @@ import { packageVersion } from '../harness/machine.ts';
 import { measureForwardAuth } from './forward-auth.ts';
 import { measureGrowth } from './growth.ts';
 import { nginxVersion } from './peers/nginx.ts';
+import { measurePolicies } from './policies.ts';
 import { measureProxy } from './proxy.ts';
 import { measureStarts } from './starts.ts';
 import { prepareWorld } from './world.ts';
@@ -17,6 +18,7 @@ export const gate: Bench = {
   run: async (context) => {
     const world = await prepareWorld(context);
     await measureForwardAuth(context, world);
+    await measurePolicies(context, world);
     await measureProxy(context, world);
     const small = await world.fill('small', world.sizes.small);
     const large = await world.fill('large', world.sizes.large);

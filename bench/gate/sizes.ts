@@ -1,4 +1,5 @@
 import type { Fill } from '../harness/seed.ts';
+import type { Rules } from './policies.ts';
 
 /** How large the worlds are in which the gate is measured. */
 export interface Sizes {
@@ -10,6 +11,8 @@ export interface Sizes {
   readonly asked: number;
   /** The small world with more revocations and nothing else. */
   readonly revoked: Fill;
+  /** The usual world with so much to evaluate: Cloudflare's limits (reference §3.4). */
+  readonly rules: Rules;
   /** How often the server is started, and how long it is then left alone before its memory is read. */
   readonly starts: number;
   readonly settleFor: number;
@@ -24,6 +27,7 @@ const full: Sizes = {
   large: { users: 1_000_000, sessions: 100_000, revocations: 1_000_000 },
   asked: 1_000,
   revoked: { ...small, revocations: 1_000_000 },
+  rules: { applications: 500, groups: 300, rules: 1_000 },
   starts: 7,
   settleFor: 5_000,
 };
@@ -34,6 +38,7 @@ const quick: Sizes = {
   large: { users: 100_000, sessions: 10_000, revocations: 100_000 },
   asked: 100,
   revoked: { ...small, revocations: 100_000 },
+  rules: { applications: 5, groups: 5, rules: 1_000 },
   starts: 1,
   settleFor: 500,
 };

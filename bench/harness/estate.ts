@@ -64,16 +64,24 @@ function startProvider(teamDomain: string): Promise<OpenIdProvider> {
   return startOpenIdProvider({ people: [{ ...TEMPLATE }], clients: [{ ...CLIENT, redirect_uris }] });
 }
 
-type Api = (resource: string, body: object) => Promise<Record<string, unknown>>;
+/** A call of the API below `access`, a POST unless told otherwise; answers the result, or throws. */
+export type Api = (
+  resource: string,
+  body: object | null,
+  method?: string,
+) => Promise<Record<string, unknown>>;
 
-function apiOf({ port }: Server, { accountId, apiToken }: Pick<Estate, 'accountId' | 'apiToken'>): Api {
-  return async (resource, body) => {
+export function apiOf(
+  { port }: Server,
+  { accountId, apiToken }: Pick<Estate, 'accountId' | 'apiToken'>,
+): Api {
+  return async (resource, body, method = 'POST') => {
     const response = await fetch(
       `http://127.0.0.1:${port}/client/v4/accounts/${accountId}/access/${resource}`,
       {
-        method: 'POST',
+        method,
         headers: { authorization: `Bearer ${apiToken}`, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
+        ...(body === null ? {} : { body: JSON.stringify(body) }),
       },
     );
     const text = await response.text();

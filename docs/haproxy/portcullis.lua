@@ -94,7 +94,8 @@ local function ask(txn)
 	if not answer or not answer.status or answer.status < 200 then return refuse(txn, 503) end
 	if answer.status ~= 200 then return copy(txn, answer) end
 	local assertion = values_of(answer.headers["cf-access-jwt-assertion"] or {})[1] or ""
-	if assertion == "" then return refuse(txn, 503) end
+	local admitted = values_of(answer.headers["portcullis-admitted"] or {})[1] or ""
+	if assertion == "" and admitted ~= "anyone" then return refuse(txn, 503) end
 	pass(txn, headers, answer)
 	txn:set_var("txn.portcullis_admitted", true)
 end

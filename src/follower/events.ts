@@ -1,11 +1,14 @@
 import type { Logger } from 'pino';
+import { unanswered } from '../server/unanswered.ts';
 import type { AttendanceOptions } from './attendance.ts';
+import type { DecisionsOptions } from './decisions.ts';
 import type { Memory } from './memory.ts';
 import type { GateMetrics } from './metrics.ts';
 import type { ReadThroughOptions } from './read-through.ts';
 
 type Events = Pick<AttendanceOptions, 'onWelcome' | 'onEnd' | 'onFault'> &
-  Pick<ReadThroughOptions, 'onOutcome'> & {
+  Pick<ReadThroughOptions, 'onOutcome'> &
+  Pick<DecisionsOptions, 'onUnanswered'> & {
     readonly onApplied: (what: 'snapshot' | 'batch', memory: Pick<Memory, 'accountId' | 'applied'>) => void;
     readonly onTurn: (isLive: boolean) => void;
   };
@@ -41,6 +44,7 @@ export function createEvents(logger: Logger, metrics: GateMetrics): Events {
       logger[isLive ? 'info' : 'warn'](
         isLive ? 'deciding by a lease' : 'the lease has ended: open connections are held',
       ),
+    onUnanswered: unanswered(logger),
     onOutcome: (outcome, error) => {
       metrics.readThrough.inc({ outcome });
       if (error !== undefined) logger.debug({ err: error }, 'the control plane could not be asked');

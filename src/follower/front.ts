@@ -4,7 +4,8 @@ import type { Admissions } from '../gate/admission.ts';
 import type { Exchanges } from '../gate/exchanges.ts';
 import type { GateState } from '../gate/state.ts';
 import type { Upstreams } from '../gate/upstream.ts';
-import { createListener, type Intercept, type KeyPair } from '../http/listener.ts';
+import { createListener, type Intercept } from '../http/listener.ts';
+import type { TlsSide } from '../http/tls-side.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Scheme } from '../protocol/cookies.ts';
 import { createAddressOf } from '../server/client-address.ts';
@@ -17,7 +18,7 @@ import type { createOtherHosts } from './pages.ts';
 
 export interface FrontOptions {
   readonly config: InterceptConfig;
-  readonly keyPair: KeyPair | null;
+  readonly tls: TlsSide | null;
   readonly state: GateState;
   readonly clock: Clock;
   readonly exchanges: Exchanges;
@@ -41,7 +42,7 @@ export interface Front {
 export function createFront(options: FrontOptions): Front {
   let served: { scheme: Scheme; intercept: Intercept } | null = null;
   const server = createListener({
-    tls: options.keyPair,
+    tls: options.tls,
     handler: options.otherHosts,
     intercept: {
       request: (request, response) => served?.intercept.request(request, response) ?? false,

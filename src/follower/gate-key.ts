@@ -3,15 +3,18 @@ import path from 'node:path';
 import { type CryptoKey, importJWK, type JWK, SignJWT } from 'jose';
 import { generateRsaKeyPair, type RsaJwk, sha256 } from '../kernel/crypto.ts';
 import { isObject } from '../kernel/result.ts';
-import { ALGORITHM, ASSERTION_TYPE } from '../protocol/claims.ts';
+import { ALGORITHM, ASSERTION_TYPE, QUESTION_TYPE } from '../protocol/claims.ts';
 import type { GateKey } from '../protocol/gate-messages.ts';
 import { writePrivately } from '../server/private-file.ts';
 import { StartError } from '../server/start-error.ts';
 
-/** The key with which this gate signs what applications get. It never leaves the gate. */
+/** The key with which this gate signs what it tells others of visitors. It never leaves the gate. */
 export interface SigningKey {
   readonly publicHalf: GateKey;
-  sign(claims: Record<string, unknown>): Promise<string>;
+  /** What an application is told of its visitor. */
+  signAssertion(claims: Record<string, unknown>): Promise<string>;
+  /** What a service of somebody else's is asked of a visitor. */
+  signQuestion(claims: Record<string, unknown>): Promise<string>;
 }
 
 const FILE = 'gate-key.json';
@@ -47,10 +50,12 @@ async function readKey(file: string): Promise<SigningKey> {
   const { kty, n, e } = jwk;
   const kid = sha256(n);
   const key = (await importJWK(jwk as JWK, ALGORITHM)) as CryptoKey;
+  const sign = (typ: string, claims: Record<string, unknown>) =>
+    new SignJWT(claims).setProtectedHeader({ alg: ALGORITHM, kid, typ }).sign(key);
   return {
     publicHalf: { kid, kty, n, e },
-    sign: (claims) =>
-      new SignJWT(claims).setProtectedHeader({ alg: ALGORITHM, kid, typ: ASSERTION_TYPE }).sign(key),
+    signAssertion: (claims) => sign(ASSERTION_TYPE, claims),
+    signQuestion: (claims) => sign(QUESTION_TYPE, claims),
   };
 }
 

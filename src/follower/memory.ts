@@ -47,7 +47,13 @@ interface Building {
   readonly states: FeedItem[];
 }
 
-export function createMemory({ state, exchanges }: { state: GateState; exchanges: Exchanges }): Memory {
+export function createMemory({
+  state,
+  exchanges,
+}: {
+  state: Pick<GateState, 'load' | 'apply'>;
+  exchanges: Exchanges;
+}): Memory {
   let who: { accountId: string; gateId: string } | null = null;
   let applied: AppliedPosition | null = null;
   let building: Building | null = null;

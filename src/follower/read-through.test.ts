@@ -21,7 +21,8 @@ const QUESTION: Question = {
   plain: true,
 };
 const ALLOW = {
-  ...{ verdict: 'allow', milliseconds: 2000, application: { id: 'wiki' }, upstream: 'http://127.0.0.1:1' },
+  ...{ verdict: 'allow', reason: 'policy_allow' },
+  ...{ milliseconds: 2000, application: { id: 'wiki' }, upstream: 'http://127.0.0.1:1' },
   ...{ credential: { kind: 'session' }, visitor: { kind: 'user' }, assertion: 'a', endsAt: null },
 };
 
@@ -80,6 +81,7 @@ describe('a gate that asks a node', () => {
     assert.ok((admission.lent?.remaining() ?? 0) <= 500);
     it.time.now += 600;
     assert.ok(!admission.lent?.isLive());
+    assert.ok('endsAt' in admission);
     assert.equal(admission.endsAt, Number.POSITIVE_INFINITY);
   });
 

@@ -3,22 +3,27 @@ import type { Answers } from '../policy/evaluate.ts';
 import type { Lease } from '../protocol/lease.ts';
 import type { Rev } from '../protocol/rev.ts';
 import type { Assertions } from './assertions.ts';
+import { bypass } from './bypass.ts';
 import { surroundingsOf } from './client-certificate.ts';
 import { type Presented, presentedCredential } from './credential.ts';
-import { aheadOf, type Credential, decide, endOf, type Refusal, type Visitor } from './decide.ts';
+import { type Asking, aheadOf, type Credential, decide, type Refusal } from './decide.ts';
+import { createEnquiry, type Decided, type Enquiry, withoutAsking } from './enquiry.ts';
+import type { ExternalAnswers } from './external-answers.ts';
 import type { Question } from './question.ts';
-import type { Destination, GateState } from './state.ts';
+import type { AccountState, Destination, GateState } from './state.ts';
 import type { TokenVerifier } from './verify.ts';
+import { ANYONE, type Anyone, isSameIdentity, type Visitor } from './visitor.ts';
 
 /** An allow, with all that whoever carries it out needs. */
 export interface Admitted {
   readonly verdict: 'allow';
-  readonly reason: 'policy_allow';
+  readonly reason: 'policy_allow' | 'policy_bypass';
   readonly destination: Destination;
-  readonly credential: Credential;
+  /** null: none was asked for, or a client certificate spoke for itself. */
+  readonly credential: Credential | null;
   readonly visitor: Visitor;
-  /** `Cf-Access-Jwt-Assertion` for the application. */
-  readonly assertion: string;
+  /** `Cf-Access-Jwt-Assertion` for the application; null of whoever was not asked who they are. */
+  readonly assertion: string | null;
   /** When it is over by itself, in milliseconds since the epoch. */
   readonly endsAt: number;
   /** What external services said of it; what is open keeps that. */
@@ -27,13 +32,28 @@ export interface Admitted {
   readonly lent?: Pick<Lease, 'isLive' | 'remaining'>;
 }
 
-/** The gate's word on one question; `destination` is null where the question leads to no application. */
-export type Admission = Admitted | (Refusal & { readonly destination: Destination | null });
+/** What leads to no application, and is let through all the same, since the account says so of its zone. */
+export interface Unmatched {
+  readonly verdict: 'allow';
+  readonly reason: 'unmatched_allowed';
+  readonly destination: null;
+  readonly account: AccountState;
+  readonly visitor: Anyone;
+  readonly assertion: null;
+  readonly lent?: Pick<Lease, 'isLive' | 'remaining'>;
+}
+
+/** A request that is not let through; `destination` is null where it leads to no application. */
+export type Refused = Refusal & { readonly destination: Destination | null };
+
+/** The gate's word on one question. */
+export type Admission = Admitted | Unmatched | Refused;
 
 export interface AdmissionOptions {
   readonly state: GateState;
   readonly verifier: TokenVerifier;
   readonly assertions: Assertions;
+  readonly externalAnswers: ExternalAnswers;
   readonly clock: Clock;
   /** Without it there is no verdict but `no_lease` (design §4.6). */
   readonly lease: Pick<Lease, 'isLive'>;
@@ -57,17 +77,19 @@ export interface Admissions {
 }
 
 /** How often a question is taken up again before it is given up: each time something that took time is there. */
-const MOST_ATTEMPTS = 6;
+const MOST_ATTEMPTS = 10;
 
-/** What was learnt for this question so far, beside what verifier and assertions remember. */
+/** What was learnt for this question so far, beside what verifier, assertions and external answers remember. */
 interface Learnt {
   isForged: boolean;
   isCaughtUp: boolean;
+  /** Of services of others, where policies rest on them: most requests never need it. */
+  enquiry: Enquiry | null;
 }
 
 /**
- * Decides from memory; what is missing (a signature checked, the feed, an assertion) is fetched, and then
- * everything is asked anew. So no answer rests on what was true before an await.
+ * Decides from memory; what is missing (a signature checked, the feed, the word of an external service, an assertion)
+ * is fetched, and then everything is asked anew. So no answer rests on what was true before an await.
  */
 export function createAdmissions(options: AdmissionOptions): Admissions {
   const attempt = (question: Question, learnt: Learnt) => decideNow(options, question, learnt);
@@ -89,7 +111,7 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
 
   return {
     judge: (question, act) => {
-      const learnt = { isForged: false, isCaughtUp: false };
+      const learnt: Learnt = { isForged: false, isCaughtUp: false, enquiry: null };
       const first = attempt(question, learnt);
       if (typeof first !== 'function') return act(first);
       return again(question, act, { learnt, missing: first });
@@ -99,20 +121,24 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
 
 /**
  * The same question again for something that is open, from memory alone, in this turn: until when it is admitted
- * now, in milliseconds since the epoch; null if it no longer is, or leads elsewhere.
+ * now, in milliseconds since the epoch; null if it no longer is, or leads elsewhere. What external services said of
+ * somebody says nothing of whom the provider tells something else of since.
  */
 export function admittedUntil(
   { state, clock }: Pick<AdmissionOptions, 'state' | 'clock'>,
   question: Question,
-  { destination, credential, answers }: Admitted,
+  { destination, credential, visitor, answers }: Admitted,
 ): number | null {
   const now = state.route(question.host, question.path);
   if (now?.application.id !== destination.application.id || now.upstream !== destination.upstream)
     return null;
-  const at = clock.now();
-  const surroundings = surroundingsOf(now.account, question, at);
-  const verdict = decide(now, credential, { now: at, surroundings, answers });
-  return verdict.verdict === 'allow' ? endOf(credential, verdict.visitor) : null;
+  const asking = askingOf({ clock }, question, now);
+  if (visitor.kind === 'anyone') return bypass(now, asking)?.endsAt ?? null;
+  const verdict = decide(now, credential, { ...asking, answers });
+  if (verdict.verdict !== 'allow') return null;
+  if (answers === null || isSameIdentity(now.account.rules, verdict.visitor, visitor)) return verdict.endsAt;
+  const unasked = decide(now, credential, asking);
+  return unasked.verdict === 'allow' ? unasked.endsAt : null;
 }
 
 /** The admission, or what has to be fetched before there can be one. */
@@ -123,9 +149,17 @@ function decideNow(
 ): Admission | (() => Promise<void>) {
   const destination = options.state.route(question.host, question.path);
   if (!options.lease.isLive()) return { verdict: 'deny', reason: 'no_lease', destination };
-  if (!destination) return { verdict: 'deny', reason: 'application_unknown', destination: null };
+  if (!destination) return decideUnmatched(options, question);
+  const asking = askingOf(options, question, destination);
+  const bypassed = bypass(destination, asking);
+  if (bypassed) return { ...bypassed, destination, credential: null, assertion: null, answers: null };
   const presented = presentedCredential(question, destination.application);
-  if ('verdict' in presented) return { ...presented, destination };
+  if ('verdict' in presented) {
+    // Whoever has nothing but a certificate proved it to the listener.
+    const isSpokenFor = presented.reason === 'no_credential' && asking.surroundings.certificate !== null;
+    if (!isSpokenFor) return { ...presented, destination };
+    return conclude(options, { destination, credential: null, asking, learnt });
+  }
   const credential = verified(options, destination, presented);
   if (!credential) {
     if (learnt.isForged) return { verdict: 'sign_in', reason: 'credential_invalid', destination };
@@ -140,30 +174,49 @@ function decideNow(
     };
   }
   if (ahead) options.onAhead?.(accountId, ahead);
-  return conclude(options, { question, destination, credential });
+  return conclude(options, { destination, credential, asking, learnt });
+}
+
+function askingOf(
+  { clock }: Pick<AdmissionOptions, 'clock'>,
+  question: Question,
+  { account }: Destination,
+): Asking {
+  const now = clock.now();
+  return { now, surroundings: surroundingsOf(account, question, now), answers: null };
+}
+
+function decideUnmatched({ state }: AdmissionOptions, { host }: Question): Unmatched | Refused {
+  const account = state.allowsUnmatched(host);
+  if (!account) return { verdict: 'deny', reason: 'application_unknown', destination: null };
+  const nobody = { visitor: ANYONE, assertion: null };
+  return { verdict: 'allow', reason: 'unmatched_allowed', destination: null, account, ...nobody };
+}
+
+interface Concluding {
+  readonly destination: Destination;
+  readonly credential: Credential | null;
+  readonly asking: Asking;
+  readonly learnt: Learnt;
 }
 
 function conclude(
-  { assertions, clock }: AdmissionOptions,
-  {
-    question,
-    destination,
-    credential,
-  }: { question: Question; destination: Destination; credential: Credential },
+  { assertions, externalAnswers }: AdmissionOptions,
+  { destination, credential, asking, learnt }: Concluding,
 ): Admission | (() => Promise<void>) {
-  const now = clock.now();
-  const answers = null;
-  const surroundings = surroundingsOf(destination.account, question, now);
-  const verdict = decide(destination, credential, { now, surroundings, answers });
-  if (verdict.verdict === 'undecided') {
-    return { verdict: 'deny', reason: 'no_policy_matched', destination, visitor: verdict.visitor };
+  let decided: Decided | (() => Promise<void>) | null = withoutAsking(destination, credential, asking);
+  if (decided === null) {
+    learnt.enquiry ??= createEnquiry(externalAnswers);
+    decided = learnt.enquiry.decide(destination, credential, asking);
   }
+  if (typeof decided === 'function') return decided;
+  const { verdict, answers } = decided;
   if (verdict.verdict !== 'allow') return { ...verdict, destination };
   const { visitor } = verdict;
-  const told = { destination, visitor, credential, now };
+  const told = { destination, visitor, credential, now: asking.now };
   const assertion = assertions.recall(told);
   if (assertion === null) return async () => assertions.make(told);
-  return { ...verdict, destination, credential, assertion, answers, endsAt: endOf(credential, visitor) };
+  return { ...verdict, destination, credential, assertion, answers };
 }
 
 /** The credential, if nothing is left to be checked that takes time; null for a token not seen before. */

@@ -1,8 +1,9 @@
 import { type BoundedMap, createBoundedMap } from '../kernel/bounded-map.ts';
 import { MINUTE } from '../kernel/clock.ts';
 import { ASSERTION_SECONDS } from '../protocol/claims.ts';
-import { type Credential, endOf, type Visitor } from './decide.ts';
+import { type Credential, endOf } from './decide.ts';
 import type { Destination } from './state.ts';
+import type { Visitor } from './visitor.ts';
 
 /** Signs claims with the account's gate key, as an assertion; resolves to the compact JWS. */
 export type AssertionSigner = (accountId: string, claims: Record<string, unknown>) => Promise<string>;
@@ -10,7 +11,8 @@ export type AssertionSigner = (accountId: string, claims: Record<string, unknown
 /** Whom an application is told of, and until when that can be true. */
 export interface Told {
   readonly destination: Destination;
-  readonly credential: Credential;
+  /** null: a client certificate spoke for itself. */
+  readonly credential: Credential | null;
   readonly visitor: Visitor;
   readonly now: number;
 }
@@ -36,7 +38,8 @@ export function createAssertions(
   sign: AssertionSigner,
   { scheme }: { scheme: 'http' | 'https' },
 ): Assertions {
-  // By what proved the visitor: with the verified token, or the service token's state, its assertions go as well.
+  // By what proved the visitor: with the verified token, or the service token's state, its assertions go as well; of a
+  // certificate, which is nothing that is removed, they last as long as it is remembered.
   const kept = new WeakMap<object, BoundedMap<string, Kept>>();
   const making = new WeakMap<object, Map<string, Promise<void>>>();
 
@@ -66,8 +69,10 @@ export function createAssertions(
 
 /** A token of another reading is another proof: what was made before a removal is not handed out after it. */
 function proofOf({ credential, visitor }: Told): object {
+  if (credential?.kind === 'session') return credential.token;
   if (visitor.kind === 'service') return visitor.serviceToken;
-  return credential.kind === 'session' ? credential.token : visitor.session;
+  if (visitor.kind === 'certificate') return visitor.identity;
+  throw new TypeError('nobody is told of whoever proved nothing');
 }
 
 function claimsOf({ destination, credential, visitor, now }: Told, scheme: string): Record<string, unknown> {
@@ -84,9 +89,11 @@ function claimsOf({ destination, credential, visitor, now }: Told, scheme: strin
   };
 }
 
-/** Who it is, as Cloudflare's tokens say it of a person and of a service token (reference §5). */
+/** Who it is, as Cloudflare's tokens say it of a person, a service token or a certificate (reference §5). */
 function naming(visitor: Visitor): Record<string, unknown> {
   if (visitor.kind === 'service') return { common_name: visitor.serviceToken.client_id, sub: '' };
+  if (visitor.kind === 'certificate') return { common_name: visitor.commonName ?? '', sub: '' };
+  if (visitor.kind === 'anyone') throw new TypeError('nobody is told of whoever proved nothing');
   const { email, user_id: sub, nonce } = visitor.session;
   return { email, sub, identity_nonce: nonce };
 }

@@ -1,14 +1,18 @@
 import { equalInConstantTime } from '../kernel/crypto.ts';
 import type { Answers } from '../policy/evaluate.ts';
-import type { ExternalQuestion, Identity, Surroundings } from '../policy/rules.ts';
+import type { ExternalQuestion, Identity } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
 import { isBeyond, parseRev, type Rev } from '../protocol/rev.ts';
 import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
+import type { Whence } from './client-certificate.ts';
 import type { AccountState, Destination } from './state.ts';
+import { identityOf, type Visitor } from './visitor.ts';
 
 /** Why a request was admitted or not. A closed list: the log has it, the client never (design §5). */
 export type Reason =
   | 'policy_allow'
+  | 'policy_bypass'
+  | 'unmatched_allowed'
   | 'no_credential'
   | 'several_credentials'
   | 'credential_invalid'
@@ -43,11 +47,6 @@ export type Credential =
       readonly secretHash: string;
     };
 
-/** Who was found behind a credential. */
-export type Visitor =
-  | { readonly kind: 'user'; readonly session: SessionState }
-  | { readonly kind: 'service'; readonly serviceToken: ServiceTokenState };
-
 export interface Refusal {
   readonly verdict: 'sign_in' | 'deny';
   readonly reason: Reason;
@@ -55,9 +54,15 @@ export interface Refusal {
   readonly visitor?: Visitor;
 }
 
-export type Verdict =
-  | { readonly verdict: 'allow'; readonly reason: 'policy_allow'; readonly visitor: Visitor }
-  | Refusal;
+export interface Allowed {
+  readonly verdict: 'allow';
+  readonly reason: 'policy_allow';
+  readonly visitor: Visitor;
+  /** When it has to be over by itself, in milliseconds since the epoch. */
+  readonly endsAt: number;
+}
+
+export type Verdict = Allowed | Refusal;
 
 /**
  * Whether the session behind a verified token stands now: known, its provider known, of one lineage with
@@ -83,7 +88,7 @@ export function standingSession(
 export interface Asking {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly surroundings: Surroundings;
+  readonly surroundings: Whence;
   /** What external services said for this request (policy/evaluate.ts). */
   readonly answers: Answers;
 }
@@ -97,29 +102,59 @@ export interface Undecided {
 
 /**
  * The verdict on a request with a credential, from memory alone, in one turn: who is behind it and whether that
- * stands now, then the current policy (design §4.3, §4.4, §4.11, §5).
+ * stands now, then the current policy (design §4.3, §4.4, §4.11, §5). Without a credential it is a client certificate
+ * that speaks for itself; who has none of either, or one that is not enough, has to sign in.
  */
 export function decide(
   destination: Destination,
-  credential: Credential,
-  { now, surroundings, answers }: Asking,
+  credential: Credential | null,
+  asking: Asking,
 ): Verdict | Undecided {
-  const found =
-    credential.kind === 'session'
-      ? findPerson(destination, credential, now)
-      : findService(destination.account, credential, now);
+  const found = findVisitor(destination, credential, asking);
   if ('reason' in found) return { verdict: 'sign_in', reason: found.reason };
   const { account, application } = destination;
   const { visitor } = found;
-  const identity = identityOf(account, visitor);
+  const { surroundings, answers } = asking;
+  const identity = identityOf(account.rules, visitor);
   const judged = account.rules.evaluate({ application, identity, surroundings, answers });
   const { questions } = judged;
   if (questions.length > 0) return { verdict: 'undecided', questions, visitor };
-  if (judged.verdict !== 'allow') return { verdict: 'deny', reason: judged.reason as Reason, visitor };
-  return { verdict: 'allow', reason: 'policy_allow', visitor };
+  if (judged.verdict !== 'allow') {
+    if (credential === null) return { verdict: 'sign_in', reason: 'no_credential' };
+    return { verdict: 'deny', reason: judged.reason as Reason, visitor };
+  }
+  const end = endOfCertificate(account, { application, identity }, asking);
+  const endsAt = Math.min(endOf(credential, visitor), end);
+  return { verdict: 'allow', reason: 'policy_allow', visitor, endsAt };
+}
+
+/** What rests on a client certificate ends with it; who would be let in without it as well is not bound to it. */
+export function endOfCertificate(
+  { rules }: Pick<AccountState, 'rules'>,
+  { application, identity }: { application: ApplicationState; identity: Identity },
+  { surroundings: { ip, certificate }, answers }: Pick<Asking, 'surroundings' | 'answers'>,
+): number {
+  if (!certificate) return Number.POSITIVE_INFINITY;
+  const surroundings = { ip, certificate: null };
+  const without = rules.evaluate({ application, identity, surroundings, answers });
+  const isBound = without.verdict !== 'allow' || without.questions.length > 0;
+  return isBound ? certificate.endsAt : Number.POSITIVE_INFINITY;
 }
 
 type Found = { readonly visitor: Visitor } | { readonly reason: Reason };
+
+function findVisitor(
+  destination: Destination,
+  credential: Credential | null,
+  { now, surroundings: { certificate } }: Asking,
+): Found {
+  if (credential?.kind === 'session') return findPerson(destination, credential, now);
+  if (credential) return findService(destination.account, credential, now);
+  if (!certificate) return { reason: 'no_credential' };
+  const { authorityId, commonName, endsAt: expiresAt } = certificate;
+  const identity = destination.account.rules.certificateOf(certificate);
+  return { visitor: { kind: 'certificate', identity, commonName, authorityId, expiresAt } };
+}
 
 /** Expiry, session, revocations of its lineage and of the application, binding, provider. */
 function findPerson(
@@ -164,16 +199,13 @@ function hasSecret(token: ServiceTokenState, secretHash: string, now: number): b
   return isCurrentOne || (isPrevious && now < previous.expires_at);
 }
 
-/** What policies are evaluated on; always the same object for the same visitor. */
-export function identityOf({ rules }: AccountState, visitor: Visitor): Identity {
-  return visitor.kind === 'user' ? rules.personOf(visitor.session) : rules.serviceOf(visitor.serviceToken);
-}
-
 /**
  * When what was admitted now has to be over by itself, in milliseconds since the epoch: expiry of the token, of
- * the session, of the service token or of its former secret.
+ * the session, of the service token or of its former secret, of the client certificate.
  */
-export function endOf(credential: Credential, visitor: Visitor): number {
+export function endOf(credential: Credential | null, visitor: Visitor): number {
+  if (visitor.kind === 'certificate') return visitor.expiresAt;
+  if (credential === null) return 0;
   if (credential.kind === 'session' && visitor.kind === 'user') {
     return Math.min(credential.token.expiresAt, visitor.session.expires_at);
   }

@@ -1,7 +1,8 @@
-import type { Admission, Admitted } from './admission.ts';
+import type { Admission } from './admission.ts';
 import type { Reason, Verdict } from './decide.ts';
 import type { Question } from './question.ts';
-import type { Destination } from './state.ts';
+import type { AccountState, Destination } from './state.ts';
+import type { Visitor } from './visitor.ts';
 
 /** One line of the gate's log; never a credential, a path or a query. */
 export interface Decision {
@@ -35,12 +36,14 @@ export interface Asked {
 
 type Outcome = Pick<Admission, 'verdict' | 'reason'> & {
   readonly destination?: Destination | null;
-  readonly visitor?: Admitted['visitor'];
+  /** Where there is no destination, but an account all the same. */
+  readonly account?: AccountState;
+  readonly visitor?: Visitor;
 };
 
 /** What the log is told of an outcome. */
 export function toDecision({ requestId, at, via, ip, question }: Asked, outcome: Outcome): Decision {
-  const { verdict, reason, destination, visitor } = outcome;
+  const { verdict, reason, destination, account = destination?.account, visitor } = outcome;
   const session = visitor?.kind === 'user' ? visitor.session : null;
   return {
     requestId,
@@ -51,7 +54,7 @@ export function toDecision({ requestId, at, via, ip, question }: Asked, outcome:
     method: question?.method ?? null,
     host: question?.host ?? null,
     ip,
-    accountId: destination?.account.accountId ?? null,
+    accountId: account?.accountId ?? null,
     applicationId: destination?.application.id ?? null,
     userId: session?.user_id ?? null,
     email: session?.email ?? null,

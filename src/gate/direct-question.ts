@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { CookieReader } from '../protocol/cookies.ts';
+import { peerCertificateOf } from './peer-certificate.ts';
 import { type Reading, toQuestion } from './question.ts';
 import { Headers } from './question-headers.ts';
 import { streamOf } from './sockets.ts';
@@ -10,7 +11,8 @@ const NEVER_PASSED: ReadonlySet<string> = new Set(['CONNECT', 'TRACE']);
 
 /**
  * Reads the question of a request that came straight to the application's host: one Host, a target that is a path,
- * a body whose length is said in one way, and the scheme of the connection, or as a trusted proxy tells it.
+ * a body whose length is said in one way, and the scheme of the connection, or as a trusted proxy tells it. The
+ * certificate of a trusted proxy is its own, and none of those for whom it asks.
  */
 export function readDirectQuestion(
   request: IncomingMessage,
@@ -24,10 +26,13 @@ export function readDirectQuestion(
   const { method = '', url } = request;
   if (NEVER_PASSED.has(method) || !isFramedOnce(request, headers)) return { reason: 'question_malformed' };
   const scheme = schemeOf(request, headers, isTrusted);
+  const { socket } = request;
+  const presented = peerCertificateOf(socket);
+  const certificate = presented && !isTrusted(socket.remoteAddress ?? '') ? presented : null;
   return toQuestion(
     headers,
     { method, scheme, host: headers.single('host'), target: url },
-    { ip, readCookies },
+    { ip, certificate, readCookies },
   );
 }
 

@@ -3,6 +3,7 @@ import { subjectKey } from '../protocol/feed.ts';
 import type { Admitted } from './admission.ts';
 import { lineageOf } from './lineage.ts';
 import { isOfRules } from './rule-memory.ts';
+import type { Visitor } from './visitor.ts';
 
 /**
  * Whose an exchange is: every subject whose revocation ends it, and every object whose change may. Those of a
@@ -12,11 +13,11 @@ export function createKeys() {
   const known = new WeakMap<object, readonly string[]>();
   return ({ destination: { account, application }, visitor }: Admitted): readonly string[] => {
     const { accountId } = account;
-    const owner = visitor.kind === 'user' ? visitor.session : visitor.serviceToken;
-    const keys = known.get(owner) ?? ownerKeys(accountId, visitor);
-    known.set(owner, keys);
+    const owner = ownerOf(visitor);
+    const keys = (owner && known.get(owner)) ?? ownerKeys(accountId, visitor);
+    if (owner) known.set(owner, keys);
     const subject: Subject = { type: 'application', id: application.id };
-    // A revocation of an application's tokens is none of a service token's business; the application's end is.
+    // A revocation of an application's tokens is none of the business of whoever has none; the application's end is.
     return [
       ...keys,
       visitor.kind === 'user' ? keyOf(accountId, subject) : goneKey(accountId, application.id),
@@ -24,21 +25,28 @@ export function createKeys() {
   };
 }
 
-function ownerKeys(accountId: string, visitor: Admitted['visitor']): string[] {
-  const subjects: Subject[] =
-    visitor.kind === 'user'
-      ? lineageOf(accountId, visitor.session)
-      : [
-          { type: 'account', id: accountId },
-          { type: 'service_token', id: visitor.serviceToken.id },
-        ];
-  return subjects.map((subject) => keyOf(accountId, subject));
+/** The state with which the keys are remembered. */
+function ownerOf(visitor: Visitor): object | null {
+  if (visitor.kind === 'user') return visitor.session;
+  return visitor.kind === 'service' ? visitor.serviceToken : null;
+}
+
+function ownerKeys(accountId: string, visitor: Visitor): string[] {
+  if (visitor.kind === 'user') {
+    return lineageOf(accountId, visitor.session).map((subject) => keyOf(accountId, subject));
+  }
+  const ofAccount = keyOf(accountId, { type: 'account', id: accountId });
+  if (visitor.kind === 'anyone') return [ofAccount];
+  if (visitor.kind === 'certificate') return [ofAccount, authorityKey(accountId, visitor.authorityId)];
+  return [ofAccount, keyOf(accountId, { type: 'service_token', id: visitor.serviceToken.id })];
 }
 
 /** What a revocation, or the end of an object, ends at once. */
 export function endedBy(accountId: string, item: FeedItem): string[] {
   if (item.kind === 'revocation') return [keyOf(accountId, item.subject)];
-  if (item.state !== null || !isSubject(item.kind)) return [];
+  if (item.state !== null) return [];
+  if (item.kind === 'certificate') return [authorityKey(accountId, item.id)];
+  if (!isSubject(item.kind)) return [];
   const key = keyOf(accountId, { type: item.kind, id: item.id });
   return item.kind === 'application' ? [key, goneKey(accountId, item.id)] : [key];
 }
@@ -64,6 +72,11 @@ function isSubject(kind: string): kind is 'application' | 'provider' | 'session'
 
 function goneKey(accountId: string, applicationId: string): string {
   return `${accountId} gone ${applicationId}`;
+}
+
+/** What rests on nothing but client certificates for which this Access certificate stands. */
+function authorityKey(accountId: string, certificateId: string): string {
+  return `${accountId} certificate ${certificateId}`;
 }
 
 export function keyOf(accountId: string, subject: Subject): string {

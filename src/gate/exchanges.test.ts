@@ -7,9 +7,9 @@ import { identitySubject } from '../protocol/feed.ts';
 import { type Lease, lockedLease } from '../protocol/lease.ts';
 import type { ServiceTokenState, SessionState } from '../protocol/state.ts';
 import type { Admitted } from './admission.ts';
-import type { Visitor } from './decide.ts';
 import { type CutReason, createExchanges, type Exchange, type Place } from './exchanges.ts';
 import type { Question } from './question.ts';
+import type { Visitor } from './visitor.ts';
 
 /* Which exchange a feed entry ends, freezes or leaves alone. */
 

@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { admissionsOver, applicationState, type SlowParts } from '../../test/support/gate-parts.ts';
+import {
+  admissionsOver,
+  applicationState,
+  organizationState,
+  type SlowParts,
+} from '../../test/support/gate-parts.ts';
 import { parseCidr } from '../kernel/address.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { SessionToken } from '../protocol/claims.ts';
@@ -262,7 +267,7 @@ function loadedState() {
     claims: {},
     amr: [],
   };
-  const organization = { name: 'Acme', auth_domain: 'team.example', session_duration: 1 };
+  const organization = organizationState() as unknown as JsonObject;
   state.load({
     accountId: 'acme',
     revocations: createRevocationIndex({ epoch: 1, position: 8, floor: 0 }),

@@ -5,9 +5,10 @@ import type { ApplicationState } from '../protocol/state.ts';
 import type { Admission } from './admission.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { SentServiceToken } from './credential.ts';
-import type { Credential, Reason, Visitor } from './decide.ts';
+import type { Credential, Reason } from './decide.ts';
 import type { Question } from './question.ts';
 import type { AccountState } from './state.ts';
+import { ANYONE, type Visitor } from './visitor.ts';
 
 /** A question as a gate without a lease asks it of a node: the credentials, and nothing else that the client said. */
 export interface SentQuestion {
@@ -32,15 +33,18 @@ export type SentCookies = readonly (readonly [name: string, values: readonly str
 export type SentAdmission =
   | {
       readonly verdict: 'allow';
+      readonly reason: 'policy_allow' | 'policy_bypass';
       readonly milliseconds: number;
       readonly application: ApplicationState;
       readonly upstream: string | null;
-      readonly credential: Credential;
+      readonly credential: Credential | null;
       readonly visitor: Visitor;
-      readonly assertion: string;
+      readonly assertion: string | null;
       /** null: never by itself. */
       readonly endsAt: number | null;
     }
+  /** It leads to no application, and is let through all the same. */
+  | { readonly verdict: 'allow'; readonly reason: 'unmatched_allowed'; readonly milliseconds: number }
   | {
       readonly verdict: 'sign_in' | 'deny';
       readonly reason: Reason;
@@ -111,13 +115,20 @@ export function toSentAdmission(admission: Admission, milliseconds: number): Sen
     const { verdict, reason, destination, visitor = null } = admission;
     return { verdict, reason, application: destination?.application ?? null, visitor };
   }
-  const { verdict, destination, credential, visitor, assertion, endsAt } = admission;
+  if (admission.reason === 'unmatched_allowed') {
+    return { verdict: 'allow', reason: 'unmatched_allowed', milliseconds };
+  }
+  const { verdict, reason, destination, credential, visitor, assertion, endsAt } = admission;
   const { application, upstream } = destination;
   const ends = Number.isFinite(endsAt) ? endsAt : null;
-  return { verdict, milliseconds, application, upstream, credential, visitor, assertion, endsAt: ends };
+  const allowed = { verdict, reason, milliseconds };
+  return { ...allowed, application, upstream, credential, visitor, assertion, endsAt: ends };
 }
 
-/** The admission that was sent, under the lease that it brought. */
+/**
+ * The admission that was sent, under the lease that it brought. What external services said stays with the node: what
+ * is asked anew here rests on nothing that is not known here.
+ */
 export function toLentAdmission(
   sent: SentAdmission,
   { account, lent }: { account: AccountState; lent: Pick<Lease, 'isLive' | 'remaining'> },
@@ -127,32 +138,40 @@ export function toLentAdmission(
     const destination = application && { account, application, upstream: null };
     return { verdict, reason, destination, ...(visitor ? { visitor } : {}) };
   }
-  const { application, upstream, credential, visitor, assertion } = sent;
+  const { verdict } = sent;
+  if (sent.reason === 'unmatched_allowed') {
+    const nobody = { visitor: ANYONE, assertion: null };
+    return { verdict, reason: sent.reason, destination: null, account, ...nobody, lent };
+  }
+  const { reason, application, upstream, credential, visitor, assertion } = sent;
   const destination = { account, application, upstream };
   const endsAt = sent.endsAt ?? Number.POSITIVE_INFINITY;
-  const allowed = { verdict: 'allow', reason: 'policy_allow' } as const;
-  return { ...allowed, destination, credential, visitor, assertion, endsAt, answers: null, lent };
+  return { verdict, reason, destination, credential, visitor, assertion, endsAt, answers: null, lent };
 }
 
 /** What a node said, at its word but for its form; null for anything else. */
 export function readSentAdmission(said: unknown): SentAdmission | null {
   if (!isObject(said)) return null;
-  const { verdict, milliseconds, application, upstream, credential, visitor, assertion, endsAt } = said;
-  if (verdict === 'sign_in' || verdict === 'deny') {
-    return isText(said.reason) && isObjectOrNull(application) && isObjectOrNull(visitor)
-      ? (said as unknown as SentAdmission)
-      : null;
-  }
-  const isWhole =
-    verdict === 'allow' &&
-    Number.isSafeInteger(milliseconds) &&
-    isObject(application) &&
-    isTextOrNull(upstream) &&
-    isObject(credential) &&
-    isObject(visitor) &&
-    isText(assertion) &&
-    (endsAt === null || Number.isFinite(endsAt));
+  const { verdict, reason, application, visitor } = said;
+  const isRefusal = verdict === 'sign_in' || verdict === 'deny';
+  const isWhole = isRefusal
+    ? isText(reason) && isObjectOrNull(application) && isObjectOrNull(visitor)
+    : verdict === 'allow' && isWholeAllow(said);
   return isWhole ? (said as unknown as SentAdmission) : null;
+}
+
+/** Whoever is not asked who they are has nothing to show for it, and everybody else has. */
+function isWholeAllow(said: Record<string, unknown>): boolean {
+  const { reason, milliseconds, application, upstream, credential, visitor, assertion, endsAt } = said;
+  if (!Number.isSafeInteger(milliseconds)) return false;
+  if (reason === 'unmatched_allowed') return true;
+  if (!isObject(application) || !isTextOrNull(upstream) || !isObject(visitor)) return false;
+  if (endsAt !== null && !Number.isFinite(endsAt)) return false;
+  if (reason === 'policy_bypass') {
+    return visitor.kind === 'anyone' && credential === null && assertion === null;
+  }
+  const isProven = isObject(credential) || (credential === null && visitor.kind === 'certificate');
+  return reason === 'policy_allow' && visitor.kind !== 'anyone' && isProven && isText(assertion);
 }
 
 function readServiceToken(sent: unknown): SentServiceToken | null | undefined {
@@ -165,9 +184,10 @@ function readServiceToken(sent: unknown): SentServiceToken | null | undefined {
 function readCertificate(sent: unknown): ClientCertificate | null | undefined {
   if (sent === null) return null;
   if (!isObject(sent)) return undefined;
-  const { authority, commonName, expiresAt } = sent;
-  if (!isText(authority) || !isTextOrNull(commonName) || !Number.isSafeInteger(expiresAt)) return undefined;
-  return { authority, commonName, expiresAt: expiresAt as number };
+  const { authorities, commonName, expiresAt } = sent;
+  if (!Array.isArray(authorities) || !authorities.every(isText)) return undefined;
+  if (!isTextOrNull(commonName) || !Number.isSafeInteger(expiresAt)) return undefined;
+  return { authorities, commonName, expiresAt: expiresAt as number };
 }
 
 function readHeader(sent: unknown): SentQuestion['header'] | undefined {

@@ -1,45 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PAGE_POLICY, page } from '../kernel/page.ts';
-import type { Answer } from './answers.ts';
+import type { Look } from '../kernel/page.ts';
+import { words } from '../kernel/words.ts';
+import { type Answer, pageAnswer } from './answers.ts';
 import type { Question } from './question.ts';
 import { isGone, streamOf } from './sockets.ts';
 
 /** What went wrong on the way to an application that would have been allowed. */
 export type Failure = 'unreachable' | 'late' | 'circle';
 
-const SAID: Readonly<Record<Failure, { status: number; title: string; text: string }>> = {
-  unreachable: {
-    status: 502,
-    title: 'The application does not answer',
-    text: 'You may use this application, but it cannot be reached just now.',
-  },
-  late: {
-    status: 504,
-    title: 'The application takes too long',
-    text: 'You may use this application, but it has not answered in time.',
-  },
-  circle: {
-    status: 508,
-    title: 'The application leads back here',
-    text: 'This request went round in circles and was stopped.',
-  },
-};
+const STATUSES: Readonly<Record<Failure, number>> = { unreachable: 502, late: 504, circle: 508 };
 
 /** The application's failure, with the request id; what exactly failed is in the log. */
-export function failed(question: Question, failure: Failure, requestId: string): Answer {
-  const { status, title, text } = SAID[failure];
+export function failed(
+  question: Question,
+  failure: Failure,
+  { requestId, look }: { requestId: string; look: Look | null },
+): Answer {
+  const status = STATUSES[failure];
+  const { title, about } = words.gate[failure];
   if (!question.navigation) return plain(status, `${title}. Request ${requestId}\n`);
-  const body = page(
-    title,
-    `<p>${text} If this goes on, give your administrator the number below.</p>
-<p class="quiet">Request <code>${requestId}</code></p>`,
-  );
-  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY };
-  return { status, headers, body };
+  return pageAnswer(status, { title, about: `${about} ${words.gate.goesOn}`, requestId, look });
 }
 
 /** No application leads on from here. */
 export const NOT_FOUND = plain(404, 'Not found\n');
+
+/** The connection was made for another host, and this one asks for a client certificate. */
+export const MISDIRECTED = plain(421, 'Misdirected request\n');
 
 function plain(status: number, body: string): Answer {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };

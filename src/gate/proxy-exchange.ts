@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Admitted } from './admission.ts';
+import { lookTo } from './answers.ts';
 import type { Carrier, Incoming } from './carrier.ts';
 import type { CutReason, Exchange, Place } from './exchanges.ts';
 import { Flow } from './flow.ts';
@@ -250,7 +251,8 @@ class ProxiedExchange implements Exchange {
     }
     this.#leg.reset();
     try {
-      sendAnswer(response, requestId, failed(this.question, failure, requestId));
+      const look = lookTo(this.admitted.destination);
+      sendAnswer(response, requestId, failed(this.question, failure, { requestId, look }));
     } catch {
       this.#client.reset();
     }

@@ -45,7 +45,7 @@ const OURS_TO_SAY: ReadonlySet<string> = new Set([
   'x-rewrite-url',
 ]);
 
-const NEVER_PASSED = /^(?:cf-access-|x-forwarded-|proxy-)/;
+const NEVER_PASSED = /^(?:cf-access-|cf-client-cert-|x-forwarded-|proxy-)/;
 
 /** One request on its way to an application, admitted. */
 export interface Passage {
@@ -192,10 +192,13 @@ function viaOf({ httpVersion }: IncomingMessage, pairs: readonly Pair[]): string
   return [...valuesOf(pairs, 'via'), `${version} ${VIA_NAME}`].join(', ');
 }
 
-/** Without a cookie of the application's own there is no Cookie header. */
+/**
+ * Without a cookie of the application's own there is no Cookie header; of whoever was not asked who they are, nothing
+ * is said.
+ */
 function identity(question: Question, admitted: Admitted): OutgoingHttpHeaders {
   const { cookie, ...headers } = identityHeaders(question, admitted);
-  return cookie === '' ? headers : { cookie, ...headers };
+  return { ...(cookie === '' ? {} : { cookie }), ...(admitted.assertion === null ? {} : headers) };
 }
 
 /** The head of the answer after which both ends speak another protocol. */

@@ -3,13 +3,15 @@ import type { Socket } from 'node:net';
 import { createContains } from '../kernel/address.ts';
 import { createRequestIds } from '../kernel/ids.ts';
 import type { Admission, Admitted } from './admission.ts';
-import { type Answer, denied } from './answers.ts';
+import { type Answer, denied, lookTo } from './answers.ts';
 import type { Carrier, Incoming } from './carrier.ts';
+import { asksOn } from './client-certificate.ts';
 import type { Reason } from './decide.ts';
 import { type Asked, toDecision } from './decision.ts';
 import { readDirectQuestion } from './direct-question.ts';
 import { EDGE_PREFIX, type GateOptions } from './gate-options.ts';
-import { dismiss, failed, NOT_FOUND, sendAnswer } from './proxy-answers.ts';
+import { namedHostOf } from './peer-certificate.ts';
+import { dismiss, failed, MISDIRECTED, NOT_FOUND, sendAnswer } from './proxy-answers.ts';
 import { carry } from './proxy-exchange.ts';
 import { isCircling } from './proxy-headers.ts';
 import type { Question } from './question.ts';
@@ -106,11 +108,32 @@ function receive(options: Receiving, arrived: Arrived): void | Promise<void> {
   }
   if (question.scheme !== scheme) return refuse(options, arrived, { asked, reason: 'scheme_mismatch' });
   if (question.path.startsWith(EDGE_PREFIX)) return askEdge(options, arrived, question);
+  if (isMisdirected(options, request, question)) return misdirected(options, arrived, asked);
   // Nobody's credential is looked at for a place to which nothing leads.
   if (!state.route(question.host, question.path)?.upstream) return notFound(options, arrived, asked);
   return options.admissions.judge(question, (admission) =>
     tell(options, arrived, { asked, question, admission }),
   );
+}
+
+/**
+ * Whether the connection was made for another host and its client was not asked for a certificate of this one: browsers
+ * use one HTTP/2 connection for several hosts. They take the answer for a hint to make another (RFC 9110 §15.5.20).
+ */
+function isMisdirected(
+  { state, isTrusted }: Receiving,
+  { socket }: IncomingMessage,
+  { host, path, certificate }: Question,
+): boolean {
+  const named = namedHostOf(socket);
+  if (certificate !== null || named === null || named === host.replace(/:\d{1,5}$/, '')) return false;
+  const account = state.route(host, path)?.account;
+  return account !== undefined && asksOn(account, host) && !isTrusted(socket.remoteAddress ?? '');
+}
+
+function misdirected({ onDecision }: ProxyOptions, arrived: Arrived, asked: Asked): void {
+  onDecision(toDecision(asked, { verdict: 'deny', reason: 'question_malformed' }));
+  say(arrived, MISDIRECTED);
 }
 
 /** Whoever asks for another protocol cannot follow a redirect. */
@@ -127,6 +150,11 @@ interface Told {
 /** Carries an admission out, in the turn in which it was decided. */
 function tell(options: Receiving, arrived: Arrived, { asked, question, admission }: Told): void {
   const { requestId } = arrived;
+  // Whatever may be let through without an application: from here nothing leads on.
+  if (admission.reason === 'unmatched_allowed') {
+    notFound(options, arrived, asked);
+    return;
+  }
   options.onDecision(toDecision(asked, admission));
   if (admission.verdict === 'allow') admit(options, arrived, { question, admitted: admission });
   else say(arrived, refusalAnswer(question, admission, { scheme: options.scheme, requestId }));
@@ -140,7 +168,8 @@ function admit(
   const { request, response, requestId } = arrived;
   if (isGone(response)) return;
   if (admitted.destination.upstream === null) say(arrived, NOT_FOUND);
-  else if (isCircling(request)) say(arrived, failed(question, 'circle', requestId));
+  else if (isCircling(request))
+    say(arrived, failed(question, 'circle', { requestId, look: lookTo(admitted.destination) }));
   else carry(carrier, { ...arrived, question, admitted });
 }
 

@@ -75,7 +75,7 @@ export function createRequestLog(state: GateState): RequestLog {
   return {
     record: (decision) => {
       if (decision.verdict === 'allow') {
-        const visitor = decision.userId ?? decision.serviceTokenId ?? '';
+        const visitor = decision.userId ?? decision.serviceTokenId ?? decision.reason;
         const last = latest.get(visitor);
         if (last?.ip === decision.ip && last.applicationId === decision.applicationId) last.line.count += 1;
         else noteVisit(visitor, decision);

@@ -1,10 +1,13 @@
-import { createContains, parseCidr } from '../kernel/address.ts';
+import { createBoundedMap } from '../kernel/bounded-map.ts';
 import { type Answers, type Evaluation, evaluate } from '../policy/evaluate.ts';
+import { toNamedList } from '../policy/named-sets.ts';
 import { createRuleIndexes } from '../policy/rule-index.ts';
 import type {
+  CertificateIdentity,
   Identity,
   NamedList,
   NamedSets,
+  Nobody,
   PersonIdentity,
   Policy,
   ServiceIdentity,
@@ -20,6 +23,8 @@ import type {
   ServiceTokenState,
   SessionState,
 } from '../protocol/state.ts';
+import type { CountingCertificate } from './client-certificate.ts';
+import { createHandOffJudge } from './hand-off-judge.ts';
 
 /** Who asks for an application, from where, and what external services said of them. */
 export interface Evaluated {
@@ -39,12 +44,21 @@ export interface RuleMemory {
    * asked each time.
    */
   evaluate(evaluated: Evaluated): Evaluation;
-  /** The same for a person who is on the way to an application, without a certificate and without asking elsewhere. */
+  /**
+   * What they say of a person who is on the way to an application, where the certificate of the connection to it and the
+   * word of external services are not known yet: denied is whoever would be denied whatever those are (hand-off-judge.ts).
+   */
   judge(session: SessionState, on: { application: ApplicationState; ip: string }): Evaluation;
   /** The person behind a session, always the same object while the session is the same. */
   personOf(session: SessionState): PersonIdentity;
   /** The same for a service token. */
   serviceOf(token: ServiceTokenState): ServiceIdentity;
+  /** The same for a client certificate that is all that somebody has. */
+  certificateOf(certificate: CountingCertificate): CertificateIdentity;
+  /** Whoever is not asked who they are. */
+  readonly nobody: Nobody;
+  /** Whether any policy of the application may let in somebody who is not asked who they are. */
+  hasBypass(application: ApplicationState): boolean;
   /** The policies of an application, reusable ones in their place. */
   policiesOf(application: ApplicationState): readonly Policy[];
   putPolicy(id: string, policy: PolicyState | null): void;
@@ -58,6 +72,9 @@ interface Remembered {
   readonly ip: string;
   readonly evaluation: Evaluation;
 }
+
+/** Client certificates of which an identity is kept. */
+const MOST_CERTIFICATES = 10_000;
 
 /** Whether a change of such an object may change what policies say. */
 export function isOfRules(kind: StateKind | 'revocation'): boolean {
@@ -81,9 +98,13 @@ export function createRuleMemory(): RuleMemory {
   const indexes = createRuleIndexes();
   const persons = new WeakMap<SessionState, PersonIdentity>();
   const services = new WeakMap<ServiceTokenState, ServiceIdentity>();
+  const certificates = createBoundedMap<string, CertificateIdentity>(MOST_CERTIFICATES);
+  const nobody: Nobody = { kind: 'nobody' };
   let resolved = new WeakMap<ApplicationState, readonly Policy[]>();
+  let bypassing = new WeakMap<ApplicationState, boolean>();
   let remembered = new WeakMap<Identity, WeakMap<ApplicationState, Remembered>>();
   const sets: NamedSets = { group: (id) => groups.get(id), list: (id) => lists.get(id) };
+  const judge = createHandOffJudge({ sets, indexes });
 
   const resolve = ({ policies: own }: ApplicationState) =>
     own.map((policy) => (isLink(policy) ? linked(policy, policies.get(policy.reusable)) : policy));
@@ -121,9 +142,21 @@ export function createRuleMemory(): RuleMemory {
     sets,
     policiesOf,
     evaluate: evaluateAll,
-    judge: (session, { application, ip }) => {
-      const identity = personOf(session);
-      return evaluateAll({ application, identity, surroundings: { ip, certificate: null }, answers: null });
+    judge: (session, { application, ip }) =>
+      judge(policiesOf(application), { application, identity: personOf(session), ip }),
+    nobody,
+    hasBypass: (application) => {
+      const known = bypassing.get(application);
+      if (known !== undefined) return known;
+      const has = policiesOf(application).some(({ decision }) => decision === 'bypass');
+      bypassing.set(application, has);
+      return has;
+    },
+    certificateOf: ({ authorityId, commonName, endsAt }) => {
+      const key = JSON.stringify([authorityId, commonName, endsAt]);
+      const known = certificates.get(key) ?? { kind: 'certificate' };
+      certificates.set(key, known);
+      return known;
     },
     personOf,
     serviceOf: (token) => {
@@ -136,6 +169,7 @@ export function createRuleMemory(): RuleMemory {
     putList: (id, list) => put(lists, id, list && toNamedList(list)),
     forget: () => {
       resolved = new WeakMap();
+      bypassing = new WeakMap();
       remembered = new WeakMap();
     },
   };
@@ -155,14 +189,6 @@ function linked({ reusable: id, precedence }: PolicyLink, policy: PolicyState | 
   if (policy) return { ...policy, precedence };
   const lists = { include: [{ everyone: {} }], exclude: [], require: [] };
   return { id, name: '', decision: 'deny', precedence, ...lists, session_duration: null };
-}
-
-function toNamedList({ type, items }: ListState): NamedList {
-  if (type === 'email') {
-    const emails = new Set(items);
-    return { type, has: (email) => emails.has(email) };
-  }
-  return { type, has: createContains(items.map(parseCidr).filter((block) => block !== null)) };
 }
 
 function toPerson({ email, provider_id: providerId, claims, amr }: SessionState): PersonIdentity {

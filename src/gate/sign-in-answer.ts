@@ -1,7 +1,7 @@
 import { randomSecret, sha256 } from '../kernel/crypto.ts';
 import { browserCookie, cookieHeader, heldSecret, type Scheme } from '../protocol/cookies.ts';
 import type { Admission } from './admission.ts';
-import { type Answer, denied, unauthenticated } from './answers.ts';
+import { type Answer, denied, lookTo, unauthenticated } from './answers.ts';
 import { bringsServiceToken } from './credential.ts';
 import type { Question } from './question.ts';
 import type { Destination } from './state.ts';
@@ -11,18 +11,17 @@ const BROWSER_SECONDS = 24 * 60 * 60;
 /** What is said to whoever is not admitted; the reason is in the log alone. */
 export function refusalAnswer(
   question: Question,
-  { verdict, reason, destination }: Exclude<Admission, { verdict: 'allow' }>,
+  { verdict, reason, destination, visitor }: Exclude<Admission, { verdict: 'allow' }>,
   { scheme, requestId }: { scheme: Scheme; requestId: string },
 ): Answer {
-  if (reason === 'no_lease') return denied(question, { status: 503, requestId });
+  if (reason === 'no_lease') return denied(question, { status: 503, requestId, destination });
   if (destination?.application.service_auth_401 && bringsServiceToken(question, destination.application)) {
-    return unauthenticated(question.host, requestId);
+    return unauthenticated(question, { requestId, look: lookTo(destination) });
   }
   if (verdict === 'sign_in' && destination) {
     return signInAnswer(question, destination, { scheme, requestId });
   }
-  const signedIn = destination !== null && reason !== 'several_credentials';
-  return denied(question, { status: 403, requestId, signedIn });
+  return denied(question, { status: 403, requestId, destination, isPerson: visitor?.kind === 'user' });
 }
 
 /**
@@ -34,8 +33,11 @@ function signInAnswer(
   destination: Destination,
   { scheme, requestId }: { scheme: Scheme; requestId: string },
 ): Answer {
-  const isStrict = destination.application.strict_service_tokens;
-  if (!question.navigation || isStrict) return unauthenticated(question.host, requestId);
+  const { account, application } = destination;
+  const isStrict = application.strict_service_tokens || account.organization?.strict_service_tokens;
+  if (!question.navigation || isStrict) {
+    return unauthenticated(question, { requestId, look: lookTo(destination) });
+  }
   const name = browserCookie(scheme);
   const browser = heldSecret(question.cookies, name) ?? randomSecret();
   const location = loginUrl(scheme, { question, destination, nonce: sha256(browser) });

@@ -15,6 +15,7 @@ import type {
 } from '../protocol/state.ts';
 import { createLineages, type Lineages } from './lineage.ts';
 import { createRuleMemory, isOfRules, type RuleMemory } from './rule-memory.ts';
+import { createZones } from './zones.ts';
 
 /** What a gate holds of one account, all in memory, as of `revocations.head`. */
 export interface AccountState {
@@ -61,6 +62,11 @@ export interface GateState {
   isApplicationName(host: string): boolean;
   /** Every destination on this host, whatever its path; a destination's port counts if given. */
   destinationsOn(host: string): readonly Destination[];
+  /**
+   * The account that lets through what leads to no application on this host: the one whose zone it lies in, if its
+   * organization says so. Never on a team domain, nor under a name of this server itself.
+   */
+  allowsUnmatched(host: string): AccountState | null;
   account(accountId: string): AccountState | null;
   /** The account whose team domain this host is. */
   accountOfTeamDomain(host: string): AccountState | null;
@@ -89,9 +95,11 @@ interface Entry extends Destination {
   readonly below: string;
 }
 
-export function createGateState(): GateState {
+/** `ownHosts` are those under which this process itself is called, with their ports or without. */
+export function createGateState({ ownHosts = [] }: { ownHosts?: readonly string[] } = {}): GateState {
   const accounts = new Map<string, Writable>();
   const teamDomains = new Map<string, Writable>();
+  const zones = createZones<Writable>(ownHosts);
   const hosts = new Map<string, Entry[]>();
   const names = new Set<string>();
 
@@ -110,6 +118,7 @@ export function createGateState(): GateState {
     for (const account of accounts.values()) {
       if (account.organization) teamDomains.set(account.organization.auth_domain, account);
     }
+    zones.rebuild(accounts.values());
   };
 
   const takeItems = (account: Writable, items: readonly FeedItem[]) => {
@@ -147,6 +156,7 @@ export function createGateState(): GateState {
     isApplicationHost: (host) => hosts.has(host) || hosts.has(withoutPort(host)),
     destinationsOn: (host) =>
       [...new Set([host, withoutPort(host)])].flatMap((name) => hosts.get(name) ?? []),
+    allowsUnmatched: (host) => zones.allowsUnmatched(host),
     account: (accountId) => accounts.get(accountId) ?? null,
     accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
   };

@@ -36,8 +36,10 @@ export function createReadThrough(options: ReadThroughOptions): ReadThrough {
     return milliseconds > 0 ? toSentAdmission(admission, milliseconds) : null;
   };
 
-  const isOf = ({ accountId }: GateCredential, admission: Admission) =>
-    admission.destination === null || admission.destination.account.accountId === accountId;
+  const isOf = ({ accountId }: GateCredential, admission: Admission) => {
+    const account = 'account' in admission ? admission.account : admission.destination?.account;
+    return account === undefined || account.accountId === accountId;
+  };
 
   return {
     decide: async (gate, question) => {

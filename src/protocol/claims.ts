@@ -3,9 +3,10 @@ import { parseRev, type Rev, type RevClaim } from './rev.ts';
 /** RS256 only, as Cloudflare signs (reference §5); any other `alg` is refused before a key is looked up. */
 export const ALGORITHM = 'RS256';
 
-/** Header `typ` of session and application tokens, and of assertions: one is never taken for the other. */
+/** Header `typ` of session and application tokens, of assertions, and of questions to services of others: none is ever taken for another. */
 export const TOKEN_TYPE = 'JWT';
 export const ASSERTION_TYPE = 'assertion+jwt';
+export const QUESTION_TYPE = 'external-evaluation+jwt';
 
 /** An assertion lives at most this long: how far behind an application that validates offline can be. */
 export const ASSERTION_SECONDS = 300;

@@ -16,7 +16,7 @@ export interface OrganizationState {
   readonly strict_service_tokens: boolean;
   /** Whether what leads to no application is denied; if not, it is let through below the account's zones. */
   readonly deny_unmatched_requests: boolean;
-  /** Names of zones of which the opposite holds. */
+  /** Names of zones below which it is let through all the same. */
   readonly unmatched_exempted_zones: readonly string[];
   /** Names of the account's zones. */
   readonly zones: readonly string[];

@@ -27,6 +27,11 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const applications = state.account(accountId)?.applications.values() ?? [];
       return [...applications].find((application) => application.aud === aud) ?? null;
     },
+    applications: (accountId) =>
+      [...(state.account(accountId)?.applications.values() ?? [])].sort((one, other) =>
+        one.name < other.name ? -1 : 1,
+      ),
+    denying: (accountId) => state.account(accountId) ?? { organization: null, customPages: new Map() },
     judge: (accountId, session, { application, ip }) => {
       const { rules } = state.account(accountId) ?? { rules: createRuleMemory() };
       return rules.judge(session, { application, ip });

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import type { KeyPair } from '../http/listener.ts';
+import type { KeyPair } from '../http/tls-side.ts';
 import type { KeyPairFiles } from '../setting-values.ts';
 import { StartError } from './start-error.ts';
 

@@ -54,6 +54,12 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    mails: new Counter({
+      name: 'portcullis_mails_total',
+      help: 'Mails with a one-time PIN by outcome: sent, or failed for good.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     requestLogDropped: new Counter({
       name: 'portcullis_request_log_dropped_total',
       help: 'Lines of the request log that are lost, or whose count is too small, for want of room or of a database.',

@@ -1,6 +1,5 @@
-import type { Server } from 'node:http';
 import type { Logger } from 'pino';
-import { replaceKeyPair } from '../http/listener.ts';
+import type { TlsSide } from '../http/tls-side.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { KeyPairFiles } from '../setting-values.ts';
 import type { ServedPair } from './key-pair.ts';
@@ -10,7 +9,7 @@ import { certificateExpiry, type DecisionMetrics } from './metrics.ts';
 export interface ServedCertificateOptions {
   readonly files: KeyPairFiles;
   readonly keyPair: ServedPair;
-  readonly server: Server;
+  readonly tls: TlsSide;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DecisionMetrics;
@@ -18,12 +17,12 @@ export interface ServedCertificateOptions {
 
 /** Serves each new certificate as it comes, and tells in the metrics how long it lasts. */
 export function followCertificate(options: ServedCertificateOptions): KeyPairFollower {
-  const { files, keyPair, server, clock, logger, metrics } = options;
+  const { files, keyPair, tls, clock, logger, metrics } = options;
   const expiry = certificateExpiry(metrics);
   const show = ({ notAfter }: ServedPair) => expiry.set(Math.floor(notAfter / 1000));
   show(keyPair);
   const use = (pair: ServedPair) => {
-    replaceKeyPair(server, pair);
+    tls.usePair(pair);
     show(pair);
   };
   return followKeyPair(keyPair, { files, clock, logger, use });

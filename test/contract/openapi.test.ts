@@ -113,7 +113,7 @@ onBothDatabases('the description of the API', (stage) => {
       assert.deepEqual([failure, ...more], ['4XX'], name);
       assert.equal(
         operation.requestBody !== undefined,
-        /^(?:POST|PUT)/.test(name) && takesBody(stage, name),
+        /^(?:POST|PUT|PATCH)/.test(name) && takesBody(stage, name),
         name,
       );
     }

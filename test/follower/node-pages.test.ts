@@ -39,6 +39,7 @@ for (const { name, create } of databases) {
     const question = (more: object = {}) => ({
       ...common(),
       ...{ method: 'GET', scheme: 'http', accessToken: null, serviceToken: null, header: null },
+      certificate: null,
       cookies: [['CF_Authorization', [token()]]],
       ...more,
     });
@@ -88,6 +89,23 @@ for (const { name, create } of databases) {
       assert.ok(!('assertion' in body) && !('milliseconds' in body));
     });
 
+    test('a certificate that is none is no question', async () => {
+      const whole = { authorities: ['f'.repeat(64)], commonName: 'laptop', expiresAt: 1 };
+      const odd = [
+        ...[undefined, 'laptop', [], {}, { ...whole, authorities: 'f' }, { ...whole, authorities: [1] }],
+        ...[
+          { ...whole, commonName: 7 },
+          { ...whole, expiresAt: '1' },
+          { ...whole, expiresAt: 1.5 },
+        ],
+      ];
+      for (const certificate of odd) {
+        const { status } = await post(DECIDE_PATH, question({ certificate }));
+        assert.equal(status, 400, JSON.stringify(certificate));
+      }
+      assert.equal((await post(DECIDE_PATH, question({ certificate: whole }))).status, 200);
+    });
+
     test('two credentials are seen as two', async () => {
       const twice = question({ cookies: [['CF_Authorization', [token(), token()]]] });
       const { body } = await post(DECIDE_PATH, twice);
@@ -121,6 +139,13 @@ for (const { name, create } of databases) {
       assert.deepEqual([body.verdict, body.reason, body.application], ['deny', 'application_unknown', null]);
       const visited = await post(EDGE_PATH, edge(), secret);
       assert.equal(visited.body.status, 404);
+      const { account_id, app } = followed().world;
+      const said = { deny_unmatched_requests: false };
+      await app.api('PUT', `/accounts/${account_id}/access/organizations`, { body: said });
+      const unmatched = question({ host: 'nothing.localhost' });
+      assert.equal((await post(DECIDE_PATH, unmatched)).body.reason, 'unmatched_allowed');
+      const theirs = (await post(DECIDE_PATH, unmatched, secret)).body;
+      assert.deepEqual([theirs.verdict, theirs.reason], ['deny', 'application_unknown']);
     });
   });
 }

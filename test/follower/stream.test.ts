@@ -106,11 +106,13 @@ describe('what a gate refuses of a node', () => {
     assert.equal(reasonOf(it.gate), 'no lease');
   });
 
-  scene('another version of the protocol', async ({ stream, gate }) => {
-    stream.welcome({ protocol: 99 });
-    assert.equal(await stream.closed, CLOSE.protocol);
-    assert.equal((await gate.gate.over).kind, 'protocol');
-  });
+  for (const protocol of [1, 99]) {
+    scene(`version ${protocol} of the protocol`, async ({ stream, gate }) => {
+      stream.welcome({ protocol });
+      assert.equal(await stream.closed, CLOSE.protocol);
+      assert.equal((await gate.gate.over).kind, 'protocol');
+    });
+  }
 
   scene('words that are none of the protocol', async ({ stream, gate }) => {
     stream.sayRaw('{"type":"hello"}');

@@ -337,7 +337,10 @@ gatedOnBothDatabases('a credential', (world) => {
     const page = await ask(world(), [...about(world()), ...NAVIGATION, withToken(token)]);
     assert.deepEqual([page.status, page.reason], [403, 'policy_deny']);
     assert.match(page.text, /Access denied/);
-    assert.match(page.text, /<a class="act out" href="\/cdn-cgi\/access\/logout">Sign out<\/a>/);
+    assert.match(
+      page.text,
+      /<a class="act out" href="\/cdn-cgi\/access\/logout">Sign in as somebody else<\/a>/,
+    );
     assert.doesNotMatch(page.text, /policy|Not them/);
     const program = await ask(world(), [...about(world()), ...PROGRAM, withToken(token)]);
     assert.deepEqual(

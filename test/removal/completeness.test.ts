@@ -15,6 +15,9 @@ import {
   IDENTITY,
   LOGOUT,
 } from '../support/gated.ts';
+import { endInLauncher, nonceOf } from '../support/launcher.ts';
+import { logoutToken, registerLogout, sendLogout, sidIn } from '../support/logout-steps.ts';
+import { mutualTlsOnBothDatabases } from '../support/mutual-tls.ts';
 import {
   type ExchangeKind,
   type GateSockets,
@@ -23,6 +26,7 @@ import {
   watchGateSockets,
 } from '../support/open-exchanges.ts';
 import { type Person, signIn } from '../support/openid-provider.ts';
+import { readRows } from '../support/rows.ts';
 import { admits } from '../support/service-tokens.ts';
 import {
   addPerson,
@@ -34,6 +38,7 @@ import {
   tokenPolicy,
 } from '../support/tenants.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { CERTIFICATE_CHANNELS, CERTIFICATE_PATHS, holdAsCertificate } from './certificate-paths.ts';
 import { GATE_CHANNELS, GATE_PATHS, holdAsGate } from './gate-paths.ts';
 import { holdAsService, SERVICE_CHANNELS, SERVICE_PATHS } from './service-paths.ts';
 
@@ -100,6 +105,12 @@ const PATHS: Readonly<Record<string, Path>> = {
       world.sdk.zeroTrust.organizations.revokeUsers({ zone_id: world.app.credentials.zone_id, email }),
     cells: all,
   },
+  'a user is blocked': {
+    operations: ['portcullis-blocked-users-block-a-user'],
+    does: ({ world: { sdk, account_id }, person: { email } }) =>
+      sdk.post(`/accounts/${account_id}/portcullis/blocked_users`, { body: { email } }),
+    cells: all,
+  },
   'somebody signs out on the team domain': {
     operations: [],
     does: ({ world, browser }) => browser.get(world.team + LOGOUT),
@@ -108,6 +119,39 @@ const PATHS: Readonly<Record<string, Path>> = {
   "somebody signs out on an application's host": {
     operations: [],
     does: ({ application, browser }) => browser.get(application.site + LOGOUT),
+    cells: session,
+  },
+  'somebody ends that session in the launcher': {
+    operations: [],
+    does: ({ world, browser }) => endInLauncher(world, browser, 'this'),
+    cells: session,
+  },
+  'somebody ends that session in the launcher of another browser': {
+    operations: [],
+    does: async ({ world, browser, person }) => {
+      const other = await world.signedIn(person);
+      await endInLauncher(world, other, await nonceOf(world, browser));
+    },
+    cells: session,
+  },
+  'somebody ends all their sessions in the launcher': {
+    operations: [],
+    does: async ({ world, person }) => endInLauncher(world, await world.signedIn(person), 'all'),
+    cells: all,
+  },
+  'the provider ends the person by its back channel': {
+    operations: [],
+    does: async ({ world, person: { sub } }) =>
+      assert.equal((await sendLogout(world, await logoutToken(world.provider, { sub }))).status, 200),
+    cells: all,
+  },
+  'the provider ends the session by its back channel': {
+    operations: [],
+    does: async ({ world, userId }) => {
+      const sid = sidIn((await readRows(world.database)).sessions ?? [], userId);
+      assert.ok(sid);
+      assert.equal((await sendLogout(world, await logoutToken(world.provider, { sid }))).status, 200);
+    },
     cells: session,
   },
   'a policy no longer allows': {
@@ -126,6 +170,58 @@ const PATHS: Readonly<Record<string, Path>> = {
     operations: ['access-policies-delete-an-access-app-policy'],
     does: ({ world: { sdk, account_id }, application, policyId }) =>
       sdk.zeroTrust.access.applications.policies.delete(policyId, { app_id: application.id, account_id }),
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'a reusable policy no longer allows': {
+    operations: ['access-policies-update-an-access-reusable-policy'],
+    does: async (held) => {
+      const { sdk, account_id } = held.world;
+      const { policies, applications } = sdk.zeroTrust.access;
+      const rules = { name: 'Everyone', decision: 'allow' as const, include: [{ everyone: {} }] };
+      const { id = '' } = await policies.create({ account_id, ...rules });
+      const known = await applications.get(held.application.id, { account_id });
+      const linked = { account_id, ...known, policies: [id] };
+      await applications.update(
+        held.application.id,
+        linked as Cloudflare.ZeroTrust.Access.ApplicationUpdateParams,
+      );
+      assert.equal(await held.alive['application token'](), true, 'the link does not let in');
+      const include = [{ email: { email: 'somebody.else@example.com' } }];
+      await policies.update(id, { account_id, ...rules, include });
+    },
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'a group that the policy names no longer holds the person': {
+    operations: ['access-groups-update-an-access-group'],
+    does: async (held) => {
+      const { account_id, sdk } = held.world;
+      const group = { account_id, name: 'Staff' };
+      const { groups } = sdk.zeroTrust.access;
+      const { id = '' } = await groups.create({
+        ...group,
+        include: [{ email: { email: held.person.email } }],
+      });
+      await allowOnly(held, { group: { id } });
+      await groups.update(id, { ...group, include: [{ email: { email: 'somebody.else@example.com' } }] });
+    },
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'a list that the policy names has other items': {
+    operations: ['zero-trust-lists-update-zero-trust-list'],
+    does: async (held) => {
+      const { account_id, sdk } = held.world;
+      const id = await allowListed(held);
+      await sdk.zeroTrust.gateway.lists.update(id, { account_id, name: 'Staff', items: [] });
+    },
+    cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
+  },
+  'the person is taken from a list that the policy names': {
+    operations: ['zero-trust-lists-patch-zero-trust-list'],
+    does: async (held) => {
+      const { account_id, sdk } = held.world;
+      const id = await allowListed(held);
+      await sdk.zeroTrust.gateway.lists.edit(id, { account_id, remove: [held.person.email] });
+    },
     cells: { ...all, 'sign-in in progress': 'stays', session: 'stays', 'other application': 'stays' },
   },
   'an application is updated to have other policies': {
@@ -199,17 +295,49 @@ const NOTHING_ENDS: Readonly<Record<string, string>> = {
   'zero-trust-users-update-user': 'a name is no access',
   'zero-trust-organization-create-your-zero-trust-organization': 'always refused: every account has one',
   'zero-trust-organization-update-your-zero-trust-organization':
-    'a shorter session duration is for later sign-ins',
+    'a shorter session duration is for later sign-ins, and what is let through unmatched is nobody’s',
+  'zero-trust-organization-patch-your-zero-trust-organization': 'as the update',
+  'access-policy-tests': 'says what policies would do, and does nothing',
+  'access-custom-pages-create-a-custom-page': 'a page is no access',
+  'access-custom-pages-update-a-custom-page': 'a page is no access',
+  'access-custom-pages-delete-a-custom-page': 'a page is no access',
   'access-key-configuration-update-the-access-key-configuration': 'how often keys change is no access',
   'access-key-configuration-rotate-access-keys': 'a former key is good for as long as what it has signed',
   'access-identity-providers-add-an-access-identity-provider': 'gives',
   'access-service-tokens-create-a-service-token': 'gives',
+  'access-mtls-authentication-add-an-mtls-certificate': 'gives',
+  'access-mtls-authentication-update-an-mtls-certificate-settings': 'there is nothing to be switched on',
   'access-service-tokens-refresh-a-service-token': 'gives',
+  'access-groups-create-an-access-group': 'gives: no rule names it yet',
+  'access-groups-delete-an-access-group': 'refused while any rule names it',
+  'zero-trust-lists-create-zero-trust-list': 'gives: no rule names it yet',
+  'zero-trust-lists-delete-zero-trust-list': 'refused while any rule names it',
   'portcullis-gates-create-a-gate': 'gives',
+  'portcullis-blocked-users-unblock-a-user': 'gives: the person may sign in again, and has to',
   'access-applications-add-an-application': 'gives',
+  'access-policies-create-an-access-reusable-policy': 'no application uses it yet',
+  'access-policies-delete-an-access-reusable-policy': 'one that an application uses cannot be deleted',
   'access-policies-create-an-access-app-policy':
     'a policy that denies is judged at every request like any change of policy',
 };
+
+/** Changes the policy of the application to let in whom one rule lets in. */
+async function allowOnly({ world: { sdk, account_id }, application, policyId }: Held, rule: object) {
+  await sdk.zeroTrust.access.applications.policies.update(policyId, {
+    ...{ app_id: application.id, account_id },
+    ...{ name: 'By rule', decision: 'allow', include: [rule] },
+  } as Cloudflare.ZeroTrust.Access.Applications.PolicyUpdateParams);
+}
+
+/** Changes the policy to let in whoever is on a list, which is the person alone; answers the list. */
+async function allowListed(held: Held): Promise<string> {
+  const { account_id, sdk } = held.world;
+  const items = [{ value: held.person.email }];
+  const { lists } = sdk.zeroTrust.gateway;
+  const { id = '' } = await lists.create({ account_id, name: 'Staff', type: 'EMAIL', items });
+  await allowOnly(held, { email_list: { id } });
+  return id;
+}
 
 /** A person who holds access in every form at once. */
 interface Held {
@@ -225,6 +353,7 @@ interface Held {
 gatedOnBothDatabases('every path ends every channel that it covers', (world) => {
   const behind: { upstream?: Upstream; sockets?: GateSockets } = {};
   before(async () => {
+    registerLogout(world());
     behind.sockets = watchGateSockets();
     behind.upstream = await startUpstream();
   });
@@ -256,7 +385,7 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
     const { control } = world().app.app;
     const routes = listRoutes({ control, vault: createVault(Buffer.alloc(32)), config: world().app.config });
     const changing = routes.filter((route) => route.method !== 'GET').map((route) => route.operation);
-    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS, GATE_PATHS];
+    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS, CERTIFICATE_PATHS, GATE_PATHS];
     const paths = tables.flatMap((table) => Object.values(table).flatMap((path) => path.operations));
     const known = new Set([...paths, ...Object.keys(NOTHING_ENDS)]);
     assert.deepEqual(
@@ -391,6 +520,22 @@ gatedOnBothDatabases('every path ends what a service token opens', (world) => {
         assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
       await path.does(held);
       for (const channel of SERVICE_CHANNELS) {
+        const ending = path.cells[channel];
+        assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+      }
+    });
+  }
+});
+
+mutualTlsOnBothDatabases('every path ends what a client certificate opens', (world) => {
+  for (const [name, path] of Object.entries(CERTIFICATE_PATHS)) {
+    it(`when ${name}`, async () => {
+      const number = Object.keys(CERTIFICATE_PATHS).indexOf(name);
+      const held = await holdAsCertificate(world(), `certificate-${number}`);
+      for (const channel of CERTIFICATE_CHANNELS)
+        assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
+      await path.does(held);
+      for (const channel of CERTIFICATE_CHANNELS) {
         const ending = path.cells[channel];
         assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
       }

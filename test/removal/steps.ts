@@ -201,8 +201,8 @@ export function createSteps(options: {
     repoint: () => {
       const at = `https://${newUuid()}.test`;
       const urls = { auth_url: `${at}/auth`, token_url: `${at}/token`, certs_url: `${at}/keys` };
-      const claims = { scopes: ['openid'], email_claim_name: 'email' };
-      const flags = { link_by_email: false, answers_with_issuer: true };
+      const claims = { scopes: ['openid'], email_claim_name: 'email', claims: [] };
+      const flags = { link_by_email: false, accept_stale_login: false, answers_with_issuer: true };
       const settings = { client_id: 'c', ...urls, ...claims, ...flags };
       const examined = { name: 'elsewhere', type: 'oidc', issuer: at, secret: 'secret', settings };
       const of = { accountId, id: providerId, examined, vault, now: timestamp(clock.now()) };

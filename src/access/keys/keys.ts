@@ -106,4 +106,6 @@ export interface Signer {
   signToken(accountId: string, claims: JsonObject): Promise<string>;
   /** What an application is told of its visitor. */
   signAssertion(accountId: string, claims: Record<string, unknown>): Promise<string>;
+  /** What a service of somebody else's is asked of a visitor. */
+  signQuestion(accountId: string, claims: Record<string, unknown>): Promise<string>;
 }

@@ -1,7 +1,7 @@
 import { type CryptoKey, importJWK, type JWK, SignJWT } from 'jose';
 import type { Database } from '../../database/database.ts';
 import type { Vault } from '../../kernel/crypto.ts';
-import { ALGORITHM, ASSERTION_TYPE, TOKEN_TYPE } from '../../protocol/claims.ts';
+import { ALGORITHM, ASSERTION_TYPE, QUESTION_TYPE, TOKEN_TYPE } from '../../protocol/claims.ts';
 import type { FeedChange, FeedItem } from '../../protocol/feed.ts';
 import type { KeyState } from '../../protocol/state.ts';
 import type { AccountSnapshot, Follower } from '../../removal/feed.ts';
@@ -90,6 +90,7 @@ export function createSigner(options: SignerOptions): FollowingSigner {
     },
     signToken: (accountId, claims) => sign(accountId, { purpose: 'session', typ: TOKEN_TYPE }, claims),
     signAssertion: (accountId, claims) => sign(accountId, { purpose: 'gate', typ: ASSERTION_TYPE }, claims),
+    signQuestion: (accountId, claims) => sign(accountId, { purpose: 'gate', typ: QUESTION_TYPE }, claims),
   };
 }
 

@@ -61,6 +61,10 @@ export const ActiveSession = Type.Object({
   }),
 });
 
+const told = Type.Unsafe<Readonly<Record<string, readonly string[]>>>(
+  Type.Record(Type.String(), Type.Array(Type.String())),
+);
+
 const identityFields = {
   account_id: Type.String(),
   auth_status: Type.String(),
@@ -69,6 +73,11 @@ const identityFields = {
   device_sessions: Type.Object({}),
   devicePosture: Type.Object({}),
   email: Type.String(),
+  name: Type.Optional(Type.String()),
+  amr: Type.Optional(Type.Array(Type.String())),
+  groups: Type.Optional(Type.Array(Type.String())),
+  oidc_fields: Type.Optional(told),
+  saml_attributes: Type.Optional(told),
   geo: Type.Object({ country: Type.Optional(Type.String()) }),
   iat: Type.Integer(),
   idp: Type.Object({ id: Type.String(), type: Type.String() }),

@@ -1,5 +1,6 @@
 import type { Reader } from '../../database/database.ts';
 import { refusal } from '../../kernel/errors.ts';
+import type { Claims } from '../../policy/rules.ts';
 import {
   findSession,
   listFailedLogins,
@@ -24,6 +25,12 @@ export interface SeenIdentity {
   device_sessions: Record<never, never>;
   devicePosture: Record<never, never>;
   email: string;
+  /** As the provider told at this sign-in; absent of sessions that an older version opened. */
+  name?: string;
+  amr?: string[];
+  groups?: string[];
+  oidc_fields?: Claims;
+  saml_attributes?: Claims;
   geo: { country?: string };
   iat: number;
   idp: { id: string; type: string };

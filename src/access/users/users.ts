@@ -48,6 +48,11 @@ export async function getUser(reader: Reader, accountId: string, id: string): Pr
   return user;
 }
 
+/** How many users the account has. */
+export async function countUsers(reader: Reader, accountId: string): Promise<number> {
+  return (await totalUsers(reader, accountId, {})) ?? 0;
+}
+
 /** One page of the users, by e-mail. */
 export async function listUserPage(
   context: { database: Database; clock: Clock },
@@ -205,9 +210,7 @@ export async function revokeUser(tx: Tx, request: RevocationRequest): Promise<Ch
   const user = await lockUserByEmail(tx, request.accountId, emailKeyOf(request.email));
   if (!user) throw unknownUser();
   refuseSomeoneElse(user, request.userUid);
-  const items = await revocationsOf(tx, user);
-  const sessions = await deleteSessionsOf(tx, user);
-  await updateUserRow(tx, user, { reauthenticate: 1 });
+  const { items, sessions } = await endAccess(tx, user);
   const { devices, warpSessionReauth } = request;
   return {
     result: true,
@@ -218,6 +221,31 @@ export async function revokeUser(tx: Tx, request: RevocationRequest): Promise<Ch
       metadata: { email: user.email, sessions, devices, warp_session_reauth: warpSessionReauth },
     },
   };
+}
+
+/** What was ended of a person. */
+export interface EndedAccess {
+  /** null: nobody has signed in, or been entered, with that e-mail. */
+  readonly userId: string | null;
+  readonly sessions: number;
+  readonly items: readonly FeedItem[];
+}
+
+/**
+ * Ends every session and token of the person with that e-mail key, whether they are a user or not: a sign-in under
+ * way ends too, and the next has to be a fresh login. A user stays, and is locked until the transaction ends.
+ */
+export async function endAccessOfEmail(tx: Tx, accountId: string, emailKey: string): Promise<EndedAccess> {
+  const user = await lockUserByEmail(tx, accountId, emailKey);
+  if (!user) return { userId: null, sessions: 0, items: [revocation({ type: 'email', id: emailKey })] };
+  return { userId: user.id, ...(await endAccess(tx, user)) };
+}
+
+async function endAccess(tx: Tx, user: StoredUser): Promise<Omit<EndedAccess, 'userId'>> {
+  const items = await revocationsOf(tx, user);
+  const sessions = await deleteSessionsOf(tx, user);
+  await updateUserRow(tx, user, { reauthenticate: 1 });
+  return { items, sessions };
 }
 
 function refuseSomeoneElse(user: StoredUser, userUid: string | undefined): void {

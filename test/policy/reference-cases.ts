@@ -1,0 +1,268 @@
+import fc from 'fast-check';
+import { type Answers, questionKey } from '../../src/policy/evaluate.ts';
+import { toNamedList } from '../../src/policy/named-sets.ts';
+import { parseRules } from '../../src/policy/rule-reader.ts';
+import type { Identity, NamedSets, Policy, Rule, RuleLists, Surroundings } from '../../src/policy/rules.ts';
+import type { PlainList, RuleType } from './reference-evaluator.ts';
+import {
+  COMMON_NAMES,
+  canonical,
+  createTape,
+  drawAddress,
+  drawBlock,
+  drawDomain,
+  drawEmail,
+  drawId,
+  drawName,
+  drawQuestion,
+  IDS,
+  METHODS,
+  ORGANIZATIONS,
+  QUESTIONS,
+  type Spelled,
+  type Tape,
+  TEXTS,
+} from './reference-pools.ts';
+
+/** Policies and who asks, twice: as they are meant, and as they are after having been written and read. */
+export interface Case {
+  readonly meant: Material;
+  readonly read: Material;
+  readonly lists: ReadonlyMap<string, PlainList>;
+  readonly sets: NamedSets;
+  readonly askers: readonly Asker[];
+  readonly isSpelled: boolean;
+  /** What every external service would say. */
+  readonly full: ReadonlyMap<string, boolean | null>;
+  /** What is known of that to begin with. */
+  readonly given: Answers;
+}
+
+interface Material {
+  readonly policies: readonly Policy[];
+  readonly groups: ReadonlyMap<string, RuleLists>;
+}
+
+export interface Asker {
+  readonly identity: Identity;
+  readonly meant: Surroundings;
+  readonly read: Surroundings;
+}
+
+export const cases: fc.Arbitrary<Case> = fc
+  .uint8Array({ minLength: 20, maxLength: 320, size: 'max' })
+  .map((bytes) => drawCase(createTape(bytes)));
+
+function drawCase(tape: Tape): Case {
+  const isSpelled = tape.draw(2) === 1;
+  const askers = [drawAsker(tape), drawAsker(tape)];
+  const policies = drawPolicies(tape);
+  const isOrderly = tape.draw(2) === 0;
+  const groups = IDS.map((id, at) => [id, drawGroup(tape, isOrderly ? at + 1 : 0)] as const);
+  const lists = new Map(IDS.flatMap((id, at) => drawList(tape, at).map((list) => [id, list] as const)));
+  const read = readAll({ policies, groups }, isSpelled ? readRules : meantRules);
+  const named = new Map([...lists].map(([id, list]) => [id, toNamedList(list)]));
+  const sets = { group: (id: string) => read.groups.get(id), list: (id: string) => named.get(id) };
+  const meant = isSpelled ? readAll({ policies, groups }, meantRules) : read;
+  return { meant, read, lists, sets, askers, isSpelled, ...drawAnswers(tape) };
+}
+
+interface SpelledRule {
+  readonly clean: Rule;
+  readonly raw: unknown;
+}
+type SpelledLists = Readonly<Record<keyof RuleLists, readonly SpelledRule[]>>;
+type SpelledPolicy = Omit<Policy, keyof RuleLists> & SpelledLists;
+interface SpelledMaterial {
+  readonly policies: readonly SpelledPolicy[];
+  readonly groups: readonly (readonly [string, SpelledLists | null])[];
+}
+type Read = (rules: readonly SpelledRule[]) => Rule[];
+
+const meantRules: Read = (rules) => rules.map(({ clean }) => clean);
+
+const readRules: Read = (rules) => {
+  const result = parseRules(
+    rules.map(({ raw }) => raw),
+    '',
+  );
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.value;
+};
+
+function readAll({ policies, groups }: SpelledMaterial, read: Read): Material {
+  const readLists = ({ include, exclude, require }: SpelledLists): RuleLists => ({
+    include: read(include),
+    exclude: read(exclude),
+    require: read(require),
+  });
+  return {
+    policies: policies.map((policy) => ({ ...policy, ...readLists(policy) })),
+    groups: new Map(groups.flatMap(([id, lists]) => (lists ? [[id, readLists(lists)]] : []))),
+  };
+}
+
+function drawPolicies(tape: Tape): SpelledPolicy[] {
+  const start = tape.draw(8);
+  return tape
+    .several(8, () => 0)
+    .map((_, at) => {
+      // Ids in an order that is not the order of the list.
+      const id = `b${(at * 3 + start) % 8}`;
+      const decision = tape.pick(['allow', 'deny', 'non_identity', 'bypass', 'allow', 'allow'] as const);
+      const precedence = tape.draw(4);
+      const duration = tape.draw(2) === 0 ? null : `${at + 1}h`;
+      return { id, name: id, decision, precedence, session_duration: duration, ...drawLists(tape, 0) };
+    });
+}
+
+function drawGroup(tape: Tape, groupsFrom: number): SpelledLists | null {
+  return tape.draw(6) === 0 ? null : drawLists(tape, groupsFrom);
+}
+
+function drawLists(tape: Tape, groupsFrom: number): SpelledLists {
+  const rule = () => drawRule(tape, groupsFrom);
+  const shape = tape.draw(8);
+  return {
+    include: [...drawCrowd(tape), ...(shape === 7 ? [] : [rule()]), ...tape.several(2, rule)],
+    exclude: shape % 3 === 1 ? [rule(), ...(shape > 3 ? [rule(), ...drawCrowd(tape)] : [])] : [],
+    require: shape % 3 === 2 ? [rule(), ...(shape > 3 ? [rule()] : [])] : [],
+  };
+}
+
+/** Now and then many rules of one type, as real policies have them. */
+function drawCrowd(tape: Tape): SpelledRule[] {
+  if (tape.draw(16) !== 15) return [];
+  const make = tape.pick([
+    (at: number): Rule => ({ email: { email: `u${at}@example.com` } }),
+    (at: number): Rule => ({ ip: { ip: `198.51.100.${at}/32` } }),
+    (at: number): Rule => ({ okta: { name: `a${at}`, identity_provider_id: IDS[0] } }),
+  ]);
+  return Array.from({ length: 1 + tape.draw(40) }, (_, at) => ({ clean: make(at), raw: make(at) }));
+}
+
+const TYPES: readonly [RuleType, ...RuleType[]] = [
+  ...(['everyone', 'email', 'email_domain', 'email_list', 'ip', 'ip_list', 'group', 'group'] as const),
+  ...([
+    'login_method',
+    'auth_method',
+    'oidc',
+    'oidc',
+    'saml',
+    'azureAD',
+    'okta',
+    'github-organization',
+  ] as const),
+  ...(['service_token', 'any_valid_service_token', 'certificate', 'common_name'] as const),
+  ...(['external_evaluation', 'group', 'group', 'ip', 'email', 'everyone'] as const),
+];
+
+function drawRule(tape: Tape, groupsFrom: number): SpelledRule {
+  const type = tape.pick(TYPES);
+  const { clean, raw } = DRAWN[type](tape, groupsFrom);
+  return { clean: { [type]: clean } as unknown as Rule, raw: { [type]: raw } };
+}
+
+type Draw = (tape: Tape, groupsFrom: number) => Spelled<unknown>;
+
+const nothing: Draw = () => ({ clean: {}, raw: {} });
+const text: Draw = (tape) => same(tape.pick(TEXTS));
+const ofClaims =
+  (name: string, value: string): Draw =>
+  (tape) =>
+    fields({ [name]: text(tape, 0), [value]: text(tape, 0), identity_provider_id: drawId(tape) });
+
+const DRAWN: Readonly<Record<RuleType, Draw>> = {
+  everyone: nothing,
+  certificate: nothing,
+  any_valid_service_token: nothing,
+  email: (tape) => fields({ email: drawEmail(tape) }),
+  email_domain: (tape) => fields({ domain: drawDomain(tape) }),
+  email_list: (tape) => fields({ id: drawId(tape) }),
+  ip: (tape) => fields({ ip: drawBlock(tape) }),
+  ip_list: (tape) => fields({ id: drawId(tape) }),
+  group: (tape, from) => {
+    const later = IDS.slice(from);
+    const clean = later[tape.draw(later.length || 1)] ?? 'a1b2c3d4-0000-4000-8000-ffffffffffff';
+    return fields({ id: { clean, raw: clean.toUpperCase() } });
+  },
+  login_method: (tape) => fields({ id: drawId(tape) }),
+  auth_method: (tape) => fields({ auth_method: same(tape.pick(METHODS)) }),
+  oidc: (tape) => {
+    const provider =
+      tape.draw(2) === 0 ? { clean: null, raw: tape.pick([undefined, null, '']) } : drawId(tape);
+    return fields({ claim_name: text(tape, 0), claim_value: text(tape, 0), identity_provider_id: provider });
+  },
+  saml: ofClaims('attribute_name', 'attribute_value'),
+  azureAD: (tape) => fields({ id: text(tape, 0), identity_provider_id: drawId(tape) }),
+  okta: (tape) => fields({ name: text(tape, 0), identity_provider_id: drawId(tape) }),
+  'github-organization': (tape) => {
+    const team = tape.draw(2) === 0 ? { clean: null, raw: null } : drawName(tape);
+    return fields({ name: drawName(tape), team, identity_provider_id: drawId(tape) });
+  },
+  service_token: (tape) => fields({ token_id: drawId(tape) }),
+  common_name: (tape) => fields({ common_name: same(tape.pick(COMMON_NAMES)) }),
+  external_evaluation: drawQuestion,
+};
+
+function same<Value>(value: Value): Spelled<Value> {
+  return { clean: value, raw: value };
+}
+
+function fields(spelled: Readonly<Record<string, Spelled<unknown>>>): Spelled<unknown> {
+  const entries = Object.entries(spelled);
+  return {
+    clean: Object.fromEntries(entries.map(([key, { clean }]) => [key, clean])),
+    raw: Object.fromEntries(entries.map(([key, { raw }]) => [key, raw])),
+  };
+}
+
+function drawAsker(tape: Tape): Asker {
+  const { raw } = drawAddress(tape);
+  const commonName = tape.draw(3) === 0 ? null : tape.pick(COMMON_NAMES);
+  const certificate = tape.draw(2) === 0 ? null : { commonName };
+  return {
+    identity: drawIdentity(tape),
+    meant: { ip: raw, certificate },
+    read: { ip: canonical(raw), certificate },
+  };
+}
+
+function drawIdentity(tape: Tape): Identity {
+  const kind = tape.pick(['person', 'person', 'person', 'service', 'certificate', 'nobody'] as const);
+  if (kind === 'service') return { kind, serviceTokenId: tape.pick(IDS) };
+  if (kind !== 'person') return { kind };
+  const claims = tape.several(3, () => [tape.pick(TEXTS), tape.several(2, () => tape.pick(TEXTS))] as const);
+  const inGroups = tape.several(2, () => tape.pick(TEXTS));
+  const organizations = tape.several(2, () => drawMembership(tape));
+  return {
+    kind,
+    email: drawEmail(tape).clean,
+    providerId: tape.pick(IDS),
+    claims: Object.fromEntries([...claims, ['groups', inGroups], ['github_organizations', organizations]]),
+    amr: tape.several(2, () => tape.pick(METHODS)),
+  };
+}
+
+function drawMembership(tape: Tape): string {
+  const organization = tape.pick(ORGANIZATIONS);
+  return tape.draw(2) === 0 ? organization : `${organization}/${tape.pick(ORGANIZATIONS)}`;
+}
+
+function drawList(tape: Tape, at: number): PlainList[] {
+  const kind = tape.draw(8);
+  if (kind === 0) return [];
+  const isIp = (kind + at) % 2 === 0;
+  if (isIp) return [{ type: 'ip', items: tape.several(4, () => drawBlock(tape).clean) }];
+  return [{ type: 'email', items: tape.several(4, () => drawEmail(tape).clean) }];
+}
+
+function drawAnswers(tape: Tape): Pick<Case, 'full' | 'given'> {
+  const isNoneAsked = tape.draw(8) === 1;
+  const drawn = QUESTIONS.map((question) => {
+    const entry = [questionKey(question), tape.pick([true, false, true, false, null])] as const;
+    return { entry, isGiven: tape.draw(2) === 0 };
+  });
+  const given = drawn.filter(({ isGiven }) => isGiven).map(({ entry }) => entry);
+  return { full: new Map(drawn.map(({ entry }) => entry)), given: isNoneAsked ? null : new Map(given) };
+}
