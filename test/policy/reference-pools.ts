@@ -26,18 +26,20 @@ export interface Spelled<Value> {
   readonly raw: Value;
 }
 
+type Some<Item> = readonly [Item, ...Item[]];
+
 /** One pool for groups, lists, providers and tokens: what is kept by id must not take one for the other. */
-export const IDS = [
+export const IDS: Some<string> = [
   'a1b2c3d4-0000-4000-8000-00000000000a',
   'a1b2c3d4-0000-4000-8000-00000000000b',
   'a1b2c3d4-0000-4000-8000-00000000000c',
   'a1b2c3d4-0000-4000-8000-00000000000d',
   'a1b2c3d4-0000-4000-8000-00000000000e',
   'a1b2c3d4-0000-4000-8000-00000000000f',
-] as const;
+];
 
 /** The first of each is the key; the others are spellings of the same. */
-const EMAILS = [
+const EMAILS: Some<Some<string>> = [
   ['ann@example.com', 'Ann@EXAMPLE.com', 'ANN@example.com'],
   ['bob@example.com', 'bob@Example.Com'],
   ['ann@sub.example.com', 'ann@SUB.example.com'],
@@ -46,20 +48,20 @@ const EMAILS = [
   ['ren\u00e9@example.org', 'Rene\u0301@EXAMPLE.org'],
   ['u7@example.com', 'U7@example.com'],
   ['ann+x@localhost', 'ann+X@LOCALHOST'],
-] as const;
+];
 
-const DOMAINS = [
+const DOMAINS: Some<Some<string>> = [
   ['example.com', 'Example.COM'],
   ['sub.example.com', 'SUB.example.com'],
   ['xn--bcher-kva.example', 'bücher.example', 'BÜCHER.Example'],
   ['localhost', 'LocalHost'],
   ['example.org', 'EXAMPLE.org'],
-] as const;
+];
 
-const URLS = [
+const URLS: Some<Some<string>> = [
   ['https://asks.example/a', 'HTTPS://Asks.EXAMPLE:443/a'],
   ['https://asks.example/a?b', 'https://asks.example/x/../a?b'],
-] as const;
+];
 
 /** Names that an object has anyway, and texts that look like what keys are joined with. */
 export const TEXTS = [
