@@ -49,13 +49,16 @@ export interface Asker {
   readonly read: Surroundings;
 }
 
+/** How many ask in one case, of the same policies. */
+export const ASKERS = 4;
+
 export const cases: fc.Arbitrary<Case> = fc
-  .uint8Array({ minLength: 20, maxLength: 320, size: 'max' })
+  .uint8Array({ minLength: 40, maxLength: 400, size: 'max' })
   .map((bytes) => drawCase(createTape(bytes)));
 
 function drawCase(tape: Tape): Case {
   const isSpelled = tape.draw(2) === 1;
-  const askers = [drawAsker(tape), drawAsker(tape)];
+  const askers = Array.from({ length: ASKERS }, () => drawAsker(tape));
   const policies = drawPolicies(tape);
   const isOrderly = tape.draw(2) === 0;
   const groups = IDS.map((id, at) => [id, drawGroup(tape, isOrderly ? at + 1 : 0)] as const);

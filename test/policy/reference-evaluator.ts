@@ -47,18 +47,17 @@ type Content<Type> = Type extends keyof Any<Rule> ? Any<Rule>[Type] : never;
 type Any<Union> = { [Key in KeyOf<Union>]: Union extends Record<Key, infer Value> ? Value : never };
 type KeyOf<Union> = Union extends unknown ? keyof Union : never;
 export type RuleType = KeyOf<Rule>;
-type Judges = { readonly [Type in RuleType]: (content: Content<Type>, place: Place) => Three };
+export type Judges = { readonly [Type in RuleType]: (content: Content<Type>, place: Place) => Three };
 
 /** What the evaluator is made of, so that a test can put in a faulty part. */
 export interface Parts {
-  readonly and: Table;
-  readonly or: Table;
-  readonly not: Readonly<Record<Three, Three>>;
+  readonly any: (threes: readonly Three[]) => Three;
+  readonly none: (threes: readonly Three[]) => Three;
+  readonly all: (threes: readonly Three[]) => Three;
   readonly isMeant: (policy: Policy, identity: Identity) => boolean;
   readonly applies: (policy: Policy, three: Three, identity: Identity) => boolean;
   readonly denyOutweighs: (deny: Policy, admitting: Policy) => boolean;
   readonly goesBefore: (one: Policy, other: Policy) => boolean;
-  readonly worldOf: (policy: Policy, world: World) => World;
   readonly judges: Judges;
 }
 
@@ -78,10 +77,11 @@ const OR: Table = {
 
 const NOT: Readonly<Record<Three, Three>> = { yes: 'no', no: 'yes', unknown: 'unknown' };
 
+/** A bypass is asked about before any credential is looked at, and not again. */
 const KINDS_OF_DECISION: Readonly<Record<Policy['decision'], readonly Identity['kind'][]>> = {
   allow: ['person'],
   non_identity: ['service', 'certificate'],
-  bypass: ['person', 'service', 'certificate', 'nobody'],
+  bypass: ['nobody'],
   deny: ['person', 'service', 'certificate', 'nobody'],
 };
 
@@ -138,9 +138,9 @@ const JUDGES: Judges = {
 };
 
 export const PARTS: Parts = {
-  and: AND,
-  or: OR,
-  not: NOT,
+  any: (threes) => threes.reduce((one, other) => OR[one][other], 'no'),
+  none: (threes) => NOT[threes.reduce((one, other) => OR[one][other], 'no')],
+  all: (threes) => threes.reduce((one, other) => AND[one][other], 'yes'),
   judges: JUDGES,
   isMeant: (policy, identity) => KINDS_OF_DECISION[policy.decision].includes(identity.kind),
   applies: (policy, truth, identity) => {
@@ -150,9 +150,6 @@ export const PARTS: Parts = {
   denyOutweighs: () => true,
   goesBefore: (one, other) =>
     one.precedence < other.precedence || (one.precedence === other.precedence && one.id < other.id),
-  // Before a bypass nobody has said who they are, whoever it turns out to be.
-  worldOf: (policy, world) =>
-    policy.decision === 'bypass' ? { ...world, identity: { kind: 'nobody' } } : world,
 };
 
 /** Decides as the documentation says; `questions` are all that have no answer yet, whether they matter or not. */
@@ -164,7 +161,7 @@ export function evaluateByTheBook(
   const questions: ExternalQuestion[] = [];
   const applying = policies.filter((policy) => {
     if (!parts.isMeant(policy, world.identity)) return false;
-    const place = { world: parts.worldOf(policy, world), parts, path: [], questions, observe };
+    const place = { world, parts, path: [], questions, observe };
     return parts.applies(policy, judgeLists(policy, place), world.identity);
   });
   const deny = first(
@@ -180,7 +177,10 @@ export function evaluateByTheBook(
 
 /** What Cloudflare's order makes of it: bypass and service policies first, then the first match by precedence. */
 export function evaluateInCloudflaresOrder(policies: readonly Policy[], world: World): 'allow' | 'deny' {
-  const applying = policies.filter((policy) => evaluateByTheBook([policy], world).policy !== null);
+  const nobody: World = { ...world, identity: { kind: 'nobody' } };
+  const isApplying = (policy: Policy) =>
+    evaluateByTheBook([policy], policy.decision === 'bypass' ? nobody : world).policy !== null;
+  const applying = policies.filter(isApplying);
   if (applying.some(({ decision }) => decision === 'bypass' || decision === 'non_identity')) return 'allow';
   return first(applying, PARTS)?.decision === 'allow' ? 'allow' : 'deny';
 }
@@ -208,13 +208,10 @@ function first(policies: readonly Policy[], { goesBefore }: Parts): Policy | nul
   );
 }
 
-function judgeLists({ include, exclude, require }: RuleLists, place: Place): Three {
-  const { and, or, not } = place.parts;
+export function judgeLists({ include, exclude, require }: RuleLists, place: Place): Three {
+  const { any, none, all } = place.parts;
   const judged = (rules: readonly Rule[]) => rules.map((rule) => judgeRule(rule, place));
-  const included = judged(include).reduce((one, other) => or[one][other], 'no');
-  const excluded = judged(exclude).reduce((one, other) => or[one][other], 'no');
-  const required = judged(require).reduce((one, other) => and[one][other], 'yes');
-  return and[and[included][not[excluded]]][required];
+  return AND[AND[any(judged(include))][none(judged(exclude))]][all(judged(require))];
 }
 
 function judgeRule(rule: Rule, place: Place): Three {
@@ -236,7 +233,7 @@ function ofService({ world }: Place, test: (tokenId: string) => boolean): Three 
   return world.identity.kind === 'service' ? three(test(world.identity.serviceTokenId)) : 'no';
 }
 
-function isFrom({ providerId }: PersonIdentity, provider: string | null): boolean {
+export function isFrom({ providerId }: PersonIdentity, provider: string | null): boolean {
   return provider === null || provider === providerId;
 }
 
@@ -244,7 +241,7 @@ export function hasClaim({ claims }: PersonIdentity, name: string, value: string
   return Object.entries(claims).some(([key, values]) => key === name && values.some((one) => one === value));
 }
 
-function three(value: boolean | null): Three {
+export function three(value: boolean | null): Three {
   if (value === null) return 'unknown';
   return value ? 'yes' : 'no';
 }

@@ -6,6 +6,7 @@ import {
   evaluateByTheBook,
   evaluateInCloudflaresOrder,
   type Observe,
+  PARTS,
   type Parts,
   type World,
 } from './reference-evaluator.ts';
@@ -21,10 +22,14 @@ export function inEarnest({ read, sets }: Case): Candidate {
 }
 
 /** The reference, with another part if a fault is wanted. */
-export function byTheBook({ meant, lists }: Case, parts?: Parts, observe?: Observe): Candidate {
+export function byTheBook(
+  { meant, lists }: Case,
+  parts: Parts = PARTS,
+  observe: Observe = () => {},
+): Candidate {
   return (asker, answers) => {
     const world = worldOf(meant.groups, { lists, asker, answers });
-    return evaluateByTheBook(meant.policies, world, { ...(parts && { parts }), ...(observe && { observe }) });
+    return evaluateByTheBook(meant.policies, world, { parts, observe });
   };
 }
 
@@ -39,15 +44,37 @@ export function disagreement(given: Case, candidate: Candidate): string | null {
 }
 
 function faultFor(given: Case, asker: Asker, candidate: Candidate): string | null {
-  const book = byTheBook(given);
   const start = candidate(asker, given.given);
   const asked = askUntilDone({ given, asker, candidate, start });
   if (typeof asked === 'string') return asked;
+  if (isCircular(given, asker)) return weakness(asked, circularDue(given, asker));
+  const book = byTheBook(given);
   const known = given.given === null ? null : given.full;
-  const wrong = difference(asked, book(asker, known)) ?? weaknessOf(asked, given, asker);
+  const wrong = difference(asked, book(asker, known)) ?? weakness(asked, cloudflares(given, asker));
   if (wrong !== null || start.questions.length > 0 || given.given === null) return wrong;
   // It asked for nothing: then it must not matter what would have been answered.
   return difference(start, book(asker, given.given)) ?? difference(start, book(asker, otherwise(given)));
+}
+
+/** Whether anything rests on a group that lies within itself. */
+export function isCircular(given: Case, asker: Asker): boolean {
+  let found = false;
+  byTheBook(given, PARTS, (rule, _, path) => {
+    if ('group' in rule && path.includes(rule.group.id)) found = true;
+  })(asker, null);
+  return found;
+}
+
+/**
+ * Groups within themselves are refused when they are written. Should there be one, then less may be known of the
+ * groups around it than could be; what must hold all the same is that it lets nobody in. (Of nobody, only a deny
+ * that is certain counts, and so none that rests on such a group.)
+ */
+function circularDue(given: Case, asker: Asker): 'allow' | 'deny' {
+  const all = given.meant.policies;
+  const policies = asker.identity.kind === 'nobody' ? all.filter(({ decision }) => decision !== 'deny') : all;
+  const known = given.given === null ? null : given.full;
+  return byTheBook({ ...given, meant: { ...given.meant, policies } })(asker, known).verdict;
 }
 
 interface Asking {
@@ -87,12 +114,12 @@ function problemOf(question: ExternalQuestion, { given, asker, known }: Asked): 
   return open.includes(questionKey(question)) ? null : 'it asks what occurs nowhere';
 }
 
-/** Never weaker than Cloudflare: whom its order keeps out, we keep out. */
-function weaknessOf({ verdict }: Evaluation, given: Case, asker: Asker): string | null {
-  if (verdict === 'deny') return null;
-  return cloudflares(given, asker) === 'deny' ? "it is weaker than Cloudflare's order" : null;
+/** Whom the due verdict keeps out must not be let in. */
+function weakness({ verdict }: Evaluation, due: 'allow' | 'deny'): string | null {
+  return verdict === 'allow' && due === 'deny' ? 'it lets in whom it must keep out' : null;
 }
 
+/** Whom Cloudflare's order keeps out, we keep out. */
 export function cloudflares({ meant, lists, given, full }: Case, asker: Asker): 'allow' | 'deny' {
   const world = worldOf(meant.groups, { lists, asker, answers: given === null ? null : full });
   return evaluateInCloudflaresOrder(meant.policies, world);
