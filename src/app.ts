@@ -15,6 +15,7 @@ import { dropExpiredAnchors } from './database/paging.ts';
 import { createRequestLog } from './gate/request-log.ts';
 import { createGateState } from './gate/state.ts';
 import { listStates } from './gateway/lists/lists.ts';
+import { createBeside } from './kernel/beside.ts';
 import {
   type Clock,
   type Clocks,
@@ -120,10 +121,11 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     const requestLog = createRequestLog(state);
     const mailer = config.mail && createMailer({ settings: config.mail, logger, metrics });
     if (mailer) undo.push(() => mailer.close());
+    const beside = createBeside((error) => logger.error({ err: error }, 'work beside the requests failed'));
     const parts: WebParts = {
       config,
       control: { database, feed, inForce: cluster.inForce, removals: cluster.removals, clock },
-      ...{ cluster, nodeId, sources, mailer },
+      ...{ cluster, nodeId, sources, mailer, beside },
       vault: first.vault,
       state,
       signer,
@@ -135,6 +137,7 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
       tls: tls.side,
     };
     undo.push(keepRequestLog(parts));
+    undo.push(() => beside.ended());
     const http = await createServer(parts);
     const follower =
       config.tls &&

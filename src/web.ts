@@ -16,6 +16,8 @@ import { createTokenVerifier } from './gate/verify.ts';
 import { createReadThrough } from './gates/read-through.ts';
 import { createHttp } from './http/server.ts';
 import type { TlsSide } from './http/tls-side.ts';
+import { networkOf } from './kernel/address.ts';
+import type { Beside } from './kernel/beside.ts';
 import { findGateBySecret } from './portcullis/gates/gates.ts';
 import { settle } from './removal/act.ts';
 import type { StateSource } from './removal/feed.ts';
@@ -47,6 +49,7 @@ export interface WebParts extends ApiParts {
   readonly cluster: Cluster;
   /** null: no mail can be sent. */
   readonly mailer: Mailer | null;
+  readonly beside: Beside;
   /** Of this process. */
   readonly nodeId: string;
   /** All that gates know of an account beside revocations. */
@@ -62,7 +65,15 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
   const onAhead = cluster.onLost;
   const directory = createDirectory({ state, verifier, clock, catchUp, onAhead });
   const signIn = createSignIn({
-    ...{ control, vault, signer, directory, scheme: config.scheme, mailer: parts.mailer },
+    ...{
+      control,
+      vault,
+      signer,
+      directory,
+      scheme: config.scheme,
+      mailer: parts.mailer,
+      beside: parts.beside,
+    },
     onOutcome: (outcome) => requestLog.noteSignIn(outcome, clock.now()),
   });
   const onRefused = (refused: SignInRefused, requestId: string) => {
@@ -143,7 +154,8 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
         signIn,
         teamOf: (host) => teamOf(state, host),
         addressOf: (request) => addressOf(request.raw),
-        limit: (request, reply) => limits.countCall(request, reply, `sign-in ${addressOf(request.raw)}`),
+        limit: (request, reply) =>
+          limits.countCall(request, reply, `sign-in ${networkOf(addressOf(request.raw))}`),
         onRefused,
         onLogoutRefused: (reason, requestId) =>
           logger.info({ requestId, reason }, 'logout token of a provider refused'),

@@ -50,9 +50,32 @@ for (const { name, create } of databases) {
   });
 }
 
-/** The one block of README.md in that language that says this. */
-function exampleIn(language: string, says: string): string {
-  const blocks = readText('README.md').matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'));
+for (const { name, create } of databases) {
+  test(`the worked example in docs/policies.md lets in and keeps out whom it says, on ${name}`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const database = stack.use(await create());
+    const app = stack.use(await startTestApp(database));
+    const cwd = stack.adopt(await mkdtemp(join(tmpdir(), 'portcullis-policies-')), (folder) =>
+      rm(folder, { recursive: true }),
+    );
+    await symlink(database.folder, join(cwd, 'data'));
+    const example = exampleIn('sh', 'base_url', 'docs/policies.md').replaceAll('8787', String(app.port));
+    const { stdout } = await run('bash', ['-euc', example], { cwd });
+    const statuses = [...stdout.matchAll(/"outcome":"(\w+)".*?"status":"(\w+)"/g)].map(
+      ([, ...found]) => found,
+    );
+    assert.deepEqual(statuses, [
+      ['applies', 'approved'],
+      ['excluded', 'blocked'],
+      ['not_included', 'blocked'],
+    ]);
+    assert.match(stdout, /the group \\"Staff\\" is in use by reusable_policy/);
+  });
+}
+
+/** The one block of the document in that language that says this. */
+function exampleIn(language: string, says: string, document = 'README.md'): string {
+  const blocks = readText(document).matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'));
   const found = [...blocks].map(([, code = '']) => code).filter((code) => code.includes(says));
   assert.equal(found.length, 1, language);
   return found[0] ?? '';

@@ -222,6 +222,8 @@ export interface IdentityRow {
   updated_at: string;
   /** JSON: what the provider told last, as policies are evaluated on it. */
   claims: string;
+  /** The position of the feed by which it was told; -1: before positions were kept. */
+  told_at: number;
 }
 
 export interface ApplicationRow {
@@ -337,6 +339,7 @@ export interface BlockedUserRow {
   account_id: string;
   email: string;
   email_key: string;
+  block_key: string;
   reason: string;
   created_at: string;
 }

@@ -119,7 +119,6 @@ export function createAttendance(options: AttendanceOptions): Attendance {
     options.onWelcome(said, origin);
     keeper.begin((message) => here.stream.say(message), said.lease);
     syncs.begin((nonce) => here.stream.say({ type: 'sync', nonce }));
-    backOff.reset();
   };
 
   const hear = (said: FromNode, here: Present, origin: string) => {
@@ -128,6 +127,8 @@ export function createAttendance(options: AttendanceOptions): Attendance {
     if (said.type === 'lease') {
       // Whoever gets none may still owe an ack by the node's account.
       if (said.milliseconds === 0) sayApplied(here);
+      // Not at the welcome: a node that cannot bring a gate to a lease must not write everything for it at each attempt.
+      else backOff.reset();
       return keeper.take(said);
     }
     if (said.type !== 'synced') return take(said, here.stream);

@@ -22,7 +22,7 @@ export interface ControlPlaneOptions {
 const WITHIN = 2 * SECOND;
 /** For whatever is asked at once: nobody waits for a connection behind somebody else. */
 const MOST_SOCKETS = 128;
-/** An answer holds one application with its policies. */
+/** An answer holds one application, without its policies. */
 const LARGEST_ANSWER = 4 * 1024 * 1024;
 
 export function createControlPlane({ origins, token, trust }: ControlPlaneOptions): ControlPlane {

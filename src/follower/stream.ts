@@ -56,7 +56,7 @@ export function openStream(options: StreamOptions, signal: AbortSignal): Promise
     ...trusting(trust),
   });
   const stream = streamOn(socket);
-  const ended = { why: '', status: 0, isUnreadable: false };
+  const ended = { why: '', status: 0, isUnreadable: false, isTooLarge: false };
   const take = (data: unknown, isBinary: boolean) => {
     const message = isBinary ? null : readFromNode(String(data));
     if (message) return onMessage(message, stream);
@@ -82,6 +82,9 @@ export function openStream(options: StreamOptions, signal: AbortSignal): Promise
     });
     socket.on('error', (error) => {
       ended.why = error.message;
+      ended.isTooLarge = (error as NodeJS.ErrnoException).code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+      // Nothing more is read of it: whatever comes is behind what could not be taken.
+      if (ended.isTooLarge) socket.terminate();
     });
     socket.on('close', (code, reason) => {
       signal.removeEventListener('abort', abort);
@@ -107,11 +110,14 @@ interface Ended {
   readonly why: string;
   readonly status: number;
   readonly isUnreadable: boolean;
+  readonly isTooLarge: boolean;
   readonly code: number;
   readonly reason: string;
 }
 
-function endOf({ why, status, isUnreadable, code, reason }: Ended): End {
+function endOf({ why, status, isUnreadable, isTooLarge, code, reason }: Ended): End {
+  // To go on from here would bring the same again; a snapshot comes in smaller parts.
+  if (isTooLarge) return { kind: 'lost', why: 'it sent a frame that is too large', code: CLOSE.forked };
   if (status !== 0)
     return { kind: status === 401 ? 'revoked' : 'lost', why: `it answers ${status}`, code: null };
   const kind =

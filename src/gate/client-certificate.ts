@@ -1,4 +1,5 @@
 import type { Surroundings } from '../policy/rules.ts';
+import type { CertificateState } from '../protocol/state.ts';
 import type { AccountState } from './state.ts';
 
 /** A client certificate whose chain and private key were proven on the connection (TLS). */
@@ -34,11 +35,41 @@ export interface Whence extends Surroundings {
   readonly certificate: CountingCertificate | null;
 }
 
-/** Whether client certificates are asked for on a host of the account. */
-export function asksOn({ certificates }: Pick<AccountState, 'certificates'>, host: string): boolean {
+/** The connection that a request came on, as far as its handshake tells. */
+export interface Connection {
+  /** The host that the client named; null if it named none. */
+  readonly named: string | null;
+  /** Fingerprints of the authorities that it did not ask for, and that one for the same host would ask for now. */
+  askedSince(): readonly string[];
+}
+
+/**
+ * Whether another connection could bring a certificate that counts, where this one has brought none: the host asks for
+ * one now, and this handshake was for another host, or before an authority of this one. Never true of a connection that
+ * has just been made for the host, or whoever has no certificate would make one after the other.
+ */
+export function isWorthAnother(
+  account: Pick<AccountState, 'certificates'>,
+  { named, askedSince }: Connection,
+  { origin, now }: { origin: Origin; now: number },
+): boolean {
+  const since = named === nameOf(origin.host) ? askedSince() : null;
+  if (named === null || since?.length === 0) return false;
+  const standing = standingOn(account, origin.host, now);
+  if (standing.length === 0 || surroundingsOf(account, origin, now).certificate) return false;
+  return since === null || standing.some(({ fingerprint }) => since.includes(fingerprint));
+}
+
+/** The authorities of which certificates count on the host. */
+function standingOn(
+  { certificates }: Pick<AccountState, 'certificates'>,
+  host: string,
+  now: number,
+): CertificateState[] {
   const name = nameOf(host);
-  for (const { hostnames } of certificates.values()) if (hostnames.includes(name)) return true;
-  return false;
+  return [...certificates.values()].filter(
+    ({ hostnames, expires_at: end }) => now < end && hostnames.includes(name),
+  );
 }
 
 function nameOf(host: string): string {
@@ -47,16 +78,13 @@ function nameOf(host: string): string {
 
 /** What policies know of where a request comes from: a certificate counts while and where the account says so. */
 export function surroundingsOf(
-  { certificates }: Pick<AccountState, 'certificates'>,
+  account: Pick<AccountState, 'certificates'>,
   { host, ip, certificate }: Origin,
   now: number,
 ): Whence {
   if (!certificate || !(now < certificate.expiresAt)) return { ip, certificate: null };
   const { authorities, commonName, expiresAt } = certificate;
-  const name = nameOf(host);
-  const standing = [...certificates.values()].filter(
-    ({ hostnames, expires_at: end }) => now < end && hostnames.includes(name),
-  );
+  const standing = standingOn(account, host, now);
   const behind = authorities.map((authority) => standing.find((one) => one.fingerprint === authority));
   const [first] = behind;
   if (!first || behind.includes(undefined)) return { ip, certificate: null };

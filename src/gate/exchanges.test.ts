@@ -137,7 +137,7 @@ describe('a change', () => {
     const first = Object.keys(world.cut()).length;
     assert.ok(first > 0 && first < 1201, `${first}`);
     world.apply({ kind: 'application', id: 'wiki', state: {} });
-    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    for (let turn = 0; turn < 40; turn++) await nextTurn();
     assert.equal(Object.keys(world.cut()).length, 1201);
     assert.equal(world.exchanges.size, 2);
     assert.deepEqual(world.calls('ana').at(-1), 'thaw');

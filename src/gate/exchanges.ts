@@ -83,7 +83,7 @@ interface Open {
 }
 
 /** How many frozen exchanges are decided in one turn of the loop. */
-const AT_ONCE = 500;
+const AT_ONCE = 50;
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
   const { admittedUntil, clock, lease, onCut, onFault } = options;

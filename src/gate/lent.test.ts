@@ -11,7 +11,8 @@ const state = createGateState();
 const revocations = createRevocationIndex({ epoch: 1, position: 0, floor: 0 });
 state.load({ accountId: 'acme', revocations, states: [] });
 const account = state.account('acme') ?? assert.fail();
-const destination = { account, application: applicationState(), upstream: 'http://127.0.0.1:1' };
+const application = { ...applicationState(), policies: [] };
+const destination = { account, application, upstream: 'http://127.0.0.1:1' };
 const lent = { isLive: () => true, remaining: () => 1 };
 
 const anybody = { verdict: 'allow', reason: 'policy_bypass', visitor: ANYONE, credential: null } as const;
@@ -52,6 +53,14 @@ for (const [what, admission] of [
     assert.deepEqual(overTheWire(admission), { ...admission, lent });
   });
 }
+
+test('policies stay with the node, of an allow and of a refusal', () => {
+  const whole = { ...destination, application: applicationState() };
+  assert.notEqual(whole.application.policies.length, 0);
+  assert.deepEqual(overTheWire({ ...certified, destination: whole }), { ...certified, lent });
+  const refused: Admission = { verdict: 'deny', reason: 'policy_deny', destination: whole, visitor: ANYONE };
+  assert.deepEqual(overTheWire(refused), { ...refused, destination: { ...destination, upstream: null } });
+});
 
 test('what external services said of an allow stays with the node', () => {
   const answered: Admission = { ...certified, answers: new Map([['a', true]]) };

@@ -109,20 +109,28 @@ export function readSentCookies(sent: unknown): Cookies | null {
   return read;
 }
 
-/** An admission as it is sent; `milliseconds` counts for an allow alone. */
+/**
+ * An admission as it is sent; `milliseconds` counts for an allow alone. The application goes without its policies: they
+ * can be far larger than an answer may be, and a gate that is lent an admission judges nothing by them.
+ */
 export function toSentAdmission(admission: Admission, milliseconds: number): SentAdmission {
   if (admission.verdict !== 'allow') {
     const { verdict, reason, destination, visitor = null } = admission;
-    return { verdict, reason, application: destination?.application ?? null, visitor };
+    return { verdict, reason, application: destination && withoutPolicies(destination.application), visitor };
   }
   if (admission.reason === 'unmatched_allowed') {
     return { verdict: 'allow', reason: 'unmatched_allowed', milliseconds };
   }
   const { verdict, reason, destination, credential, visitor, assertion, endsAt } = admission;
-  const { application, upstream } = destination;
+  const { upstream } = destination;
+  const application = withoutPolicies(destination.application);
   const ends = Number.isFinite(endsAt) ? endsAt : null;
   const allowed = { verdict, reason, milliseconds };
   return { ...allowed, application, upstream, credential, visitor, assertion, endsAt: ends };
+}
+
+function withoutPolicies(application: ApplicationState): ApplicationState {
+  return { ...application, policies: [] };
 }
 
 /**

@@ -55,11 +55,18 @@ function commonNameOf(certificate: X509Certificate): string | null {
 }
 
 /** By which a reading is found again on its socket, also through the stand-in that HTTP/2 gives out. */
-const READING = Symbol('client certificate');
+const READING = Symbol('handshake');
+
+/** What is known of a handshake that named a host. */
+export interface Handshake {
+  readonly certificate: ClientCertificate | null;
+  /** Fingerprints of the authorities that it did not ask for, and that one for the same host would ask for now. */
+  askedSince(): readonly string[];
+}
 
 /** Keeps what was read in the handshake for every request of the connection. */
-export function notePeerCertificate(socket: TLSSocket, reading: ClientCertificate | null): void {
-  Object.assign(socket, { [READING]: reading });
+export function noteHandshake(socket: TLSSocket, handshake: Handshake): void {
+  Object.assign(socket, { [READING]: handshake });
 }
 
 /** The host that the client named in the handshake of the connection behind this socket, if it named any. */
@@ -70,5 +77,14 @@ export function namedHostOf(socket: object): string | null {
 
 /** What was read in the handshake of the connection behind this socket. */
 export function peerCertificateOf(socket: object): ClientCertificate | null {
-  return (socket as { [READING]?: ClientCertificate | null })[READING] ?? null;
+  return handshakeOf(socket)?.certificate ?? null;
+}
+
+/** See `askedSince` of its handshake; none where nothing is known of that. */
+export function askedSinceHandshake(socket: object): readonly string[] {
+  return handshakeOf(socket)?.askedSince() ?? [];
+}
+
+function handshakeOf(socket: object): Handshake | undefined {
+  return (socket as { [READING]?: Handshake })[READING];
 }

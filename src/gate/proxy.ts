@@ -5,19 +5,19 @@ import { createRequestIds } from '../kernel/ids.ts';
 import type { Admission, Admitted } from './admission.ts';
 import { type Answer, denied, lookTo } from './answers.ts';
 import type { Carrier, Incoming } from './carrier.ts';
-import { asksOn } from './client-certificate.ts';
+import { isWorthAnother } from './client-certificate.ts';
 import type { Reason } from './decide.ts';
 import { type Asked, toDecision } from './decision.ts';
 import { readDirectQuestion } from './direct-question.ts';
 import { EDGE_PREFIX, type GateOptions } from './gate-options.ts';
-import { namedHostOf } from './peer-certificate.ts';
+import { askedSinceHandshake, namedHostOf } from './peer-certificate.ts';
 import { dismiss, failed, MISDIRECTED, NOT_FOUND, sendAnswer } from './proxy-answers.ts';
 import { carry } from './proxy-exchange.ts';
 import { isCircling } from './proxy-headers.ts';
 import type { Question } from './question.ts';
 import { Headers } from './question-headers.ts';
 import { refusalAnswer } from './sign-in-answer.ts';
-import { isGone, resetSocket } from './sockets.ts';
+import { isGone, resetSocket, streamOf } from './sockets.ts';
 import { askedProtocol } from './upgrade.ts';
 
 const MOST_EARLY = 64 * 1024;
@@ -108,7 +108,7 @@ function receive(options: Receiving, arrived: Arrived): void | Promise<void> {
   }
   if (question.scheme !== scheme) return refuse(options, arrived, { asked, reason: 'scheme_mismatch' });
   if (question.path.startsWith(EDGE_PREFIX)) return askEdge(options, arrived, question);
-  if (isMisdirected(options, request, question)) return misdirected(options, arrived, asked);
+  if (isMisdirected(options, request, { question, at })) return misdirected(options, arrived, asked);
   // Nobody's credential is looked at for a place to which nothing leads.
   if (!state.route(question.host, question.path)?.upstream) return notFound(options, arrived, asked);
   return options.admissions.judge(question, (admission) =>
@@ -117,23 +117,31 @@ function receive(options: Receiving, arrived: Arrived): void | Promise<void> {
 }
 
 /**
- * Whether the connection was made for another host and its client was not asked for a certificate of this one: browsers
- * use one HTTP/2 connection for several hosts. They take the answer for a hint to make another (RFC 9110 §15.5.20).
+ * Whether another connection could bring a certificate that counts on this host, where this one has not: browsers use one
+ * HTTP/2 connection for several hosts, and keep it while authorities come. They take the answer for a hint to make
+ * another (RFC 9110 §15.5.20).
  */
 function isMisdirected(
   { state, isTrusted }: Receiving,
   { socket }: IncomingMessage,
-  { host, path, certificate }: Question,
+  { question, at }: { question: Question; at: number },
 ): boolean {
-  const named = namedHostOf(socket);
-  if (certificate !== null || named === null || named === host.replace(/:\d{1,5}$/, '')) return false;
-  const account = state.route(host, path)?.account;
-  return account !== undefined && asksOn(account, host) && !isTrusted(socket.remoteAddress ?? '');
+  const account = state.route(question.host, question.path)?.account;
+  if (!account || isTrusted(socket.remoteAddress ?? '')) return false;
+  const connection = { named: namedHostOf(socket), askedSince: () => askedSinceHandshake(socket) };
+  return isWorthAnother(account, connection, { origin: question, now: at });
 }
 
+/** Has the client make another connection for what comes next; what is under way on this one goes on. */
 function misdirected({ onDecision }: ProxyOptions, arrived: Arrived, asked: Asked): void {
+  const { request, response } = arrived;
   onDecision(toDecision(asked, { verdict: 'deny', reason: 'question_malformed' }));
+  const stream = streamOf(response);
+  if (!stream) response.shouldKeepAlive = false;
   say(arrived, MISDIRECTED);
+  // Made for another host, it is still good for that.
+  if (stream && namedHostOf(request.socket) === asked.question?.host.replace(/:\d{1,5}$/, ''))
+    stream.session?.close();
 }
 
 /** Whoever asks for another protocol cannot follow a redirect. */

@@ -116,8 +116,10 @@ function isScheme(text: string | undefined): text is Scheme {
   return text === 'http' || text === 'https';
 }
 
+/** Labels without an empty one: `wiki.example.` would be another spelling of a name that applications are found by. */
 function isHost(text: string | undefined): text is string {
-  return text !== undefined && /^[A-Za-z0-9._-]{1,253}(?::\d{1,5})?$/.test(text);
+  if (text === undefined || text.length > 260) return false;
+  return /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::\d{1,5})?$/.test(text);
 }
 
 function isTarget(text: string | undefined): text is string {

@@ -1,4 +1,4 @@
-import { createBoundedMap } from '../kernel/bounded-map.ts';
+import { type BoundedMap, createBoundedMap } from '../kernel/bounded-map.ts';
 import { type Answers, type Evaluation, evaluate } from '../policy/evaluate.ts';
 import { toNamedList } from '../policy/named-sets.ts';
 import { createRuleIndexes } from '../policy/rule-index.ts';
@@ -39,9 +39,8 @@ export interface RuleMemory {
   /** Groups and lists, as rules name them. */
   readonly sets: NamedSets;
   /**
-   * What the current policies say. It is remembered for an identity and an application until any rule changes, or
-   * whoever asks comes from elsewhere: most requests are like the one before. Revocations are no part of it, and are
-   * asked each time.
+   * What the current policies say. It is remembered for an identity, an application and a place until any rule changes:
+   * most requests are like one before. Revocations are no part of it, and are asked each time.
    */
   evaluate(evaluated: Evaluated): Evaluation;
   /**
@@ -68,10 +67,12 @@ export interface RuleMemory {
   forget(): void;
 }
 
-interface Remembered {
-  readonly ip: string;
-  readonly evaluation: Evaluation;
-}
+/** By where somebody comes from. */
+type Remembered = BoundedMap<string, Evaluation>;
+
+/** Of how many places it is remembered what was said: a person is in few at a time, everybody else in many. */
+const PLACES_OF_A_PERSON = 8;
+const PLACES_OF_OTHERS = 1000;
 
 /** Client certificates of which an identity is kept. */
 const MOST_CERTIFICATES = 10_000;
@@ -115,20 +116,22 @@ export function createRuleMemory(): RuleMemory {
     return known;
   };
 
-  const remember = ({ identity, application }: Evaluated, one: Remembered) => {
+  const remember = ({ identity, application }: Evaluated, place: string, evaluation: Evaluation) => {
     const ofIdentity = remembered.get(identity) ?? new WeakMap<ApplicationState, Remembered>();
-    remembered.set(identity, ofIdentity.set(application, one));
+    const most = identity.kind === 'person' ? PLACES_OF_A_PERSON : PLACES_OF_OTHERS;
+    const known = ofIdentity.get(application) ?? createBoundedMap<string, Evaluation>(most);
+    known.set(place, evaluation);
+    remembered.set(identity, ofIdentity.set(application, known));
   };
 
   const evaluateAll = (evaluated: Evaluated) => {
     const { application, identity, surroundings, answers } = evaluated;
-    const { ip, certificate } = surroundings;
-    const isPlain = certificate === null && answers === null;
-    const known = isPlain ? remembered.get(identity)?.get(application) : undefined;
-    if (known?.ip === ip) return known.evaluation;
+    const place = placeOf(surroundings);
+    const known = answers === null ? remembered.get(identity)?.get(application)?.get(place) : undefined;
+    if (known) return known;
     const asked = { identity, surroundings, sets, answers, indexes };
     const evaluation = evaluate(policiesOf(application), asked);
-    if (isPlain && evaluation.questions.length === 0) remember(evaluated, { ip, evaluation });
+    if (answers === null && evaluation.questions.length === 0) remember(evaluated, place, evaluation);
     return evaluation;
   };
 
@@ -173,6 +176,11 @@ export function createRuleMemory(): RuleMemory {
       remembered = new WeakMap();
     },
   };
+}
+
+/** All that policies ask of where a request comes from. */
+function placeOf({ ip, certificate }: Surroundings): string {
+  return certificate ? JSON.stringify([ip, certificate.commonName]) : ip;
 }
 
 function put<T>(map: Map<string, T>, id: string, state: T | null): void {

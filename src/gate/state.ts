@@ -102,14 +102,21 @@ export function createGateState({ ownHosts = [] }: { ownHosts?: readonly string[
   const zones = createZones<Writable>(ownHosts);
   const hosts = new Map<string, Entry[]>();
   const names = new Set<string>();
+  /** Those of which a destination names the port. */
+  const portedNames = new Set<string>();
 
   const rebuildRoutes = () => {
     hosts.clear();
     names.clear();
+    portedNames.clear();
     for (const account of accounts.values()) {
       for (const application of account.applications.values()) addRoutes(hosts, account, application);
     }
-    for (const host of hosts.keys()) names.add(withoutPort(host));
+    for (const host of hosts.keys()) {
+      const name = withoutPort(host);
+      names.add(name);
+      if (name !== host) portedNames.add(name);
+    }
     for (const entries of hosts.values()) entries.sort((one, other) => other.path.length - one.path.length);
   };
 
@@ -156,7 +163,9 @@ export function createGateState({ ownHosts = [] }: { ownHosts?: readonly string[
     isApplicationHost: (host) => hosts.has(host) || hosts.has(withoutPort(host)),
     destinationsOn: (host) =>
       [...new Set([host, withoutPort(host)])].flatMap((name) => hosts.get(name) ?? []),
-    allowsUnmatched: (host) => zones.allowsUnmatched(host),
+    // Under another port than an application's, a proxy in front may well lead to that application.
+    allowsUnmatched: (host) =>
+      portedNames.has(withoutPort(host)) && !hosts.has(host) ? null : zones.allowsUnmatched(host),
     account: (accountId) => accounts.get(accountId) ?? null,
     accountOfTeamDomain: (host) => teamDomains.get(host) ?? null,
   };

@@ -3,7 +3,6 @@ import type { Database, Snapshot } from '../database/database.ts';
 import { type Clock, SECOND } from '../kernel/clock.ts';
 import { ApiError } from '../kernel/errors.ts';
 import {
-  type AppliedPosition,
   CLOSE,
   type FromGate,
   type FromNode,
@@ -12,10 +11,10 @@ import {
 } from '../protocol/gate-messages.ts';
 import { type Rev, reaches } from '../protocol/rev.ts';
 import type { Feed, StateSource } from '../removal/feed.ts';
-import { readChainAt, readFeedAfter, readHead } from '../removal/store.ts';
+import { readHead } from '../removal/store.ts';
+import { bring } from './bring.ts';
 import type { GateHub } from './hub.ts';
 import type { GateProcess } from './process.ts';
-import { sendSnapshot } from './snapshot.ts';
 
 /** The credential that a gate came with, as the database knows it. */
 export interface GateCredential {
@@ -138,7 +137,7 @@ class Attachment {
   }
 
   async #catchUp(said: AttachMessage): Promise<void> {
-    const { hub, database, onAttaching, onDetached, nodeId, scheme, length, lives } = this.#options;
+    const { hub, database, sources, onAttaching, onDetached, nodeId, scheme, length, lives } = this.#options;
     const { id: gateId, name: gateName, accountId } = this.#gate;
     await onAttaching(this.#gate, said);
     if (this.#hasEnded) {
@@ -149,7 +148,7 @@ class Attachment {
     const process = hub.attach({ processId: said.process, gateId, gateName, accountId }, this);
     this.#process = process;
     const gate = { id: gateId, name: gateName };
-    await this.#say({
+    const welcome: FromNode = {
       type: 'welcome',
       protocol: GATE_PROTOCOL,
       node: nodeId,
@@ -157,10 +156,13 @@ class Attachment {
       gate,
       scheme,
       lease: length,
-    });
+    };
+    await this.#say(JSON.stringify(welcome));
     const reached = await database.snapshot(
       async (snapshot) =>
-        (await lives(snapshot, this.#gate)) ? await this.#bring(snapshot, said.applied) : null,
+        (await lives(snapshot, this.#gate))
+          ? await bring(snapshot, { accountId, sources, applied: said.applied }, (text) => this.#say(text))
+          : null,
       { repeatable: true },
     );
     if (!reached) {
@@ -173,24 +175,6 @@ class Attachment {
     const held = this.#held ?? [];
     this.#held = null;
     for (const { text, at } of held) this.send(text, at);
-  }
-
-  /** What the process does not have: the entries since its position, or everything. */
-  async #bring(snapshot: Snapshot, applied: AppliedPosition | null): Promise<Rev> {
-    const { accountId } = this.#gate;
-    if (!applied || (await readChainAt(snapshot, accountId, applied)) !== applied.chain) {
-      return await sendSnapshot(snapshot, { accountId, sources: this.#options.sources }, (one) =>
-        this.#say(one),
-      );
-    }
-    const head = await readHead(snapshot, accountId);
-    if (!head) throw new Error('a gate of an account that does not exist');
-    for (const { at, items, chain } of await readFeedAfter(snapshot, accountId, applied)) {
-      await this.#say({ type: 'batch', ...at, items, chain });
-    }
-    const { epoch, position, chain } = head;
-    await this.#say({ type: 'batch', epoch, position, items: [], chain });
-    return { epoch, position };
   }
 
   #renew(process: GateProcess, nonce: number): void {
@@ -231,11 +215,11 @@ class Attachment {
   }
 
   /** Resolves when there is room for more. */
-  async #say(message: FromNode): Promise<void> {
+  async #say(text: string): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) throw new Error('the gate has gone');
     await new Promise<void>((resolve, reject) => {
       const isFull = this.#socket.bufferedAmount > ENOUGH_QUEUED;
-      this.#socket.send(JSON.stringify(message), (error) => {
+      this.#socket.send(text, (error) => {
         if (error) reject(error);
         else if (isFull) resolve();
       });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { revocation, type Subject } from '../protocol/feed.ts';
-import { CLOSE } from '../protocol/gate-messages.ts';
+import { CLOSE, LARGEST_BATCH } from '../protocol/gate-messages.ts';
 import type { Lease } from '../protocol/lease.ts';
 import { createRevocationIndex } from '../protocol/revocation-index.ts';
 import { createGateHub, type GateHub } from './hub.ts';
@@ -255,6 +255,59 @@ describe('a removal waits', () => {
     const scene = new Scene();
     scene.nodeEnds = 0;
     assert.equal(scene.hub.lend(ACCOUNT), 0);
+  });
+});
+
+describe('a transaction that is too large for a message', () => {
+  const large = (position: number) => ({
+    accountId: ACCOUNT,
+    at: at(position),
+    items: [
+      revocation({ type: 'user', id: 'ana' }),
+      { kind: 'group', id: 'g1', state: { name: 'x'.repeat(LARGEST_BATCH) } } as const,
+    ],
+    chain: 'c',
+  });
+
+  test('is not sent: each gate has to come back for a snapshot, and is waited for until it has applied that', async () => {
+    const scene = new Scene();
+    scene.join('one');
+    scene.join('two');
+    scene.hub.apply(large(8));
+    const removal = scene.wait(8);
+    for (const { sent, closed } of scene.streams.values())
+      assert.deepEqual([sent, closed], [[], [CLOSE.forked]]);
+    await scene.pass(500);
+    assert.equal(removal.isOver, false);
+    assert.ok(!scene.settled.includes(8), 'other nodes were told too early');
+    for (const id of ['one', 'two']) {
+      const again = scene.connect(id);
+      again.caughtUp(at(8));
+      assert.equal(again.renew(), 0);
+      again.ack(at(8));
+    }
+    await turn();
+    assert.deepEqual(removal, { isOver: true, waitedFor: [] });
+  });
+
+  test('is waited for until the lease of a gate that does not come back has run out', async () => {
+    const scene = new Scene();
+    scene.join('one');
+    scene.hub.apply(large(8));
+    const removal = scene.wait(8);
+    await scene.pass(OUT - 100);
+    assert.equal(removal.isOver, false);
+    await scene.pass(200);
+    assert.deepEqual(removal, { isOver: true, waitedFor: ['name of one'] });
+  });
+
+  test('ends no stream of a gate that has it from a snapshot', () => {
+    const scene = new Scene();
+    const process = scene.connect('one');
+    process.caughtUp(at(8));
+    process.ack(at(8));
+    scene.hub.apply(large(8));
+    assert.deepEqual(scene.streams.get('one'), { sent: [], closed: [] });
   });
 });
 

@@ -5,6 +5,7 @@ import { type Lease, MARGIN } from '../protocol/lease.ts';
 import { type Rev, reaches } from '../protocol/rev.ts';
 import type { AccountSnapshot, Follower } from '../removal/feed.ts';
 import type { OwnGates } from '../removal/in-force.ts';
+import { isTooLarge } from './bring.ts';
 import { createGateProcess, type GateProcess, type GateStream } from './process.ts';
 
 /** How long an answer about one request may be used by a gate that has no lease, in milliseconds. */
@@ -186,7 +187,8 @@ export function createGateHub(options: GateHubOptions): GateHub {
     account.applied = at;
     if (items.length === 0) return;
     const message: FromNode = { type: 'batch', ...at, items, chain };
-    const text = JSON.stringify(message);
+    const written = JSON.stringify(message);
+    const text = isTooLarge(written) ? null : written;
     const ended = new Set(
       items.flatMap((item) =>
         item.kind === 'revocation' && item.subject.type === 'gate' ? [item.subject.id] : [],
@@ -195,6 +197,11 @@ export function createGateHub(options: GateHubOptions): GateHub {
     for (const process of account.processes.values()) {
       process.owe({ at, cap: capNow() }, text);
       if (ended.has(process.gateId)) process.revoke();
+    }
+    if (text === null) {
+      // What is too large for a message comes with a snapshot: whoever lacks it owes it until then, as if away.
+      for (const process of [...account.processes.values()])
+        if (process.owes(at)) process.close(CLOSE.forked);
     }
     look(accountId);
   };

@@ -30,8 +30,8 @@ export interface GateProcess {
   close(code: number): void;
   /** It was sent everything up to here that it did not have: it gets no lease before it has acked that. */
   caughtUp(at: Rev): void;
-  /** An entry is sent to it. */
-  owe(owed: Owed, text: string): void;
+  /** An entry is sent to it; null: it cannot be, and the caller closes the stream of whoever lacks it. */
+  owe(owed: Owed, text: string | null): void;
   /** Everything up to `at` is applied there. */
   ack(at: Rev): void;
   /** Grants a lease of so many milliseconds, counted from before it was asked for; 0: none. */
@@ -114,7 +114,7 @@ export function createGateProcess(
     owe: (one, text) => {
       if (acked && reaches(acked, one.at)) return;
       insert(one);
-      stream?.send(text, one.at);
+      if (text !== null) stream?.send(text, one.at);
     },
     ack: (at) => {
       if (!acked || reaches(at, acked)) acked = at;

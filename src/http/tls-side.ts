@@ -17,8 +17,11 @@ export interface Asking {
    * same array while nothing has changed.
    */
   authoritiesOn(hostname: string): readonly string[];
-  /** A handshake is over in which these were asked for; the certificate that came, if any, was verified by them. */
-  onAsked(socket: TLSSocket, authorities: readonly string[]): void;
+  /**
+   * A handshake is over that named a host, and in which these were asked for; none, if there were none for it. The
+   * certificate that came, if any, was verified by them.
+   */
+  onHandshake(socket: TLSSocket, authorities: readonly string[]): void;
 }
 
 /**
@@ -41,29 +44,30 @@ export function createTlsSide(first: KeyPair, asking: Asking | null = null): Tls
   let pair = first;
   let server: Http2SecureServer | null = null;
   let isAsking = false;
-  let contexts = new WeakMap<readonly string[], SecureContext>();
+  let contexts = createContexts();
   const asked = new WeakMap<TLSSocket, readonly string[]>();
 
   const contextFor = (authorities: readonly string[]) => {
     const known = contexts.get(authorities);
     if (known) return known;
     const made = createSecureContext({ ...usual(pair, true), ca: [...authorities] });
-    contexts.set(authorities, made);
+    contexts.keep(authorities, made);
     return made;
   };
 
   const serve = () => {
-    contexts = new WeakMap();
+    contexts = createContexts();
     server?.setSecureContext(usual(pair, isAsking));
   };
 
   const choose = (socket: unknown, hostname: string) => {
-    const authorities = asking?.authoritiesOn(hostname.toLowerCase()) ?? [];
-    if (authorities.length === 0 || !(socket instanceof TLSSocket)) return undefined;
-    const context = contextFor(authorities);
-    if (!askFor(socket)) return undefined;
+    if (!asking || !(socket instanceof TLSSocket)) return undefined;
+    const authorities = asking.authoritiesOn(hostname.toLowerCase());
+    // Also where it cannot ask: neither could the next handshake.
     asked.set(socket, authorities);
-    return context;
+    if (authorities.length === 0) return undefined;
+    const context = contextFor(authorities);
+    return askFor(socket) ? context : undefined;
   };
 
   return {
@@ -83,7 +87,7 @@ export function createTlsSide(first: KeyPair, asking: Asking | null = null): Tls
       // Before anybody reads a request of it.
       made.prependListener('secureConnection', (socket: TLSSocket) => {
         const authorities = asked.get(socket);
-        if (authorities) asking?.onAsked(socket, authorities);
+        if (authorities) asking?.onHandshake(socket, authorities);
       });
     },
     usePair: (next) => {
@@ -96,6 +100,32 @@ export function createTlsSide(first: KeyPair, asking: Asking | null = null): Tls
       serve();
     },
   };
+}
+
+/** Authorities of which contexts are kept; each takes some ten kilobytes there, and hosts can be named by anybody. */
+const MOST_KEPT = 4000;
+
+/** A context for each set of authorities that was asked for, the first forgotten when there are too many. */
+function createContexts() {
+  const contexts = new Map<readonly string[], SecureContext>();
+  let weight = 0;
+  return {
+    get: (authorities: readonly string[]) => contexts.get(authorities),
+    keep: (authorities: readonly string[], context: SecureContext) => {
+      contexts.set(authorities, context);
+      weight += weightOf(authorities);
+      for (const [first] of contexts) {
+        if (weight <= MOST_KEPT || first === authorities) break;
+        contexts.delete(first);
+        weight -= weightOf(first);
+      }
+    },
+  };
+}
+
+/** The server's own chain is in each as well. */
+function weightOf(authorities: readonly string[]): number {
+  return authorities.length + 2;
 }
 
 function usual({ cert, key }: KeyPair, isAsking: boolean) {

@@ -7,6 +7,7 @@ import {
   contains,
   formatAddress,
   formatCidr,
+  networkOf,
   parseAddress,
   parseCidr,
 } from './address.ts';
@@ -67,6 +68,14 @@ test('an IPv4-mapped address is the IPv4 address, and no other embedding is', ()
   assert.equal(read('::1.2.3.4'), '::102:304');
   assert.equal(read('64:ff9b::1.2.3.4'), '64:ff9b::102:304');
   assert.equal(read('::ffff:0:1.2.3.4'), '::ffff:0:102:304');
+});
+
+test('the network of an IPv6 address is its /64, and an IPv4 address stands for itself', () => {
+  assert.equal(networkOf('2001:db8:0:1::1'), networkOf('2001:0db8::1:ffff:0:0:2'));
+  assert.notEqual(networkOf('2001:db8:0:1::1'), networkOf('2001:db8:0:2::1'));
+  assert.notEqual(networkOf('192.0.2.1'), networkOf('192.0.2.2'));
+  assert.equal(networkOf('::ffff:192.0.2.1'), '::ffff:192.0.2.1');
+  assert.equal(networkOf('nobody'), 'nobody');
 });
 
 test('what is no block is refused', () => {

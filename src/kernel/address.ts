@@ -22,6 +22,15 @@ export function parseAddress(text: string): Address | null {
   return ipaddr.process(family === 6 ? withoutDots(text) : text);
 }
 
+/**
+ * What stands for the network of an address, to count by: whoever has one IPv6 address has a /64 of them. An IPv4 address
+ * stands for itself, and so does what is no address.
+ */
+export function networkOf(ip: string): string {
+  const address = parseAddress(ip);
+  return address?.kind() === 'ipv6' ? address.toByteArray().slice(0, 8).join('.') : ip;
+}
+
 /** Canonical text: dotted decimal, or RFC 5952. */
 export function formatAddress(address: Address): string {
   return address.toString();
@@ -64,14 +73,56 @@ export function isNeverCalled(address: Address): boolean {
   return contains(NEVER_CALLED, address);
 }
 
-/** `contains` for addresses in text that come again and again; what is no address is in no block. */
-export function createContains(blocks: readonly Cidr[]): (text: string) => boolean {
-  const known = createBoundedMap<string, boolean>(10_000);
+/** Blocks that are asked for many addresses: what an answer takes does not grow with their number. */
+export interface BlockSet {
+  /** Whether any of them holds the address. */
+  has(address: Address): boolean;
+  /** Whether all of them do. */
+  allHave(address: Address): boolean;
+}
+
+export function createBlockSet(blocks: readonly Cidr[]): BlockSet {
+  const networks = new Map<string, { kind: string; shift: bigint; values: Set<bigint> }>();
+  for (const { network, prefix } of blocks) {
+    const kind = network.kind();
+    const shift = BigInt(bitsOf(network) - prefix);
+    const of = networks.get(`${kind} ${prefix}`) ?? { kind, shift, values: new Set() };
+    networks.set(`${kind} ${prefix}`, of);
+    of.values.add(toNumber(network) >> shift);
+  }
+  const common = intersection(blocks);
+  return {
+    has: (address) => {
+      const [kind, value] = [address.kind(), toNumber(address)];
+      return [...networks.values()].some((of) => of.kind === kind && of.values.has(value >> of.shift));
+    },
+    allHave: (address) => blocks.length === 0 || (common !== null && contains([common], address)),
+  };
+}
+
+/** Of two blocks, one lies in the other or they have nothing in common: so the smallest is in all, or nothing is. */
+function intersection(blocks: readonly Cidr[]): Cidr | null {
+  const [smallest] = [...blocks].sort((one, other) => other.prefix - one.prefix);
+  return smallest && blocks.every((block) => contains([block], smallest.network)) ? smallest : null;
+}
+
+function bitsOf(address: Address): number {
+  return address.kind() === 'ipv4' ? 32 : 128;
+}
+
+function toNumber(address: Address): bigint {
+  return address.toByteArray().reduce((number, byte) => (number << 8n) | BigInt(byte), 0n);
+}
+
+/** Whether any block has an address in text, which comes again and again; what is no address is in no block. */
+export function createContains(blocks: readonly Cidr[], mostKept = 10_000): (text: string) => boolean {
+  const known = createBoundedMap<string, boolean>(mostKept);
+  const set = createBlockSet(blocks);
   return (text) => {
     const before = known.get(text);
     if (before !== undefined) return before;
     const address = parseAddress(text);
-    const isIn = address !== null && contains(blocks, address);
+    const isIn = address !== null && set.has(address);
     known.set(text, isIn);
     return isIn;
   };

@@ -156,7 +156,7 @@ test('the issuer is looked for below each prefix of the authorization URL, the l
     [WELL_KNOWN]: realm(''),
   });
   const found = await discover(endpointsAt(server.origin), null);
-  assert.deepEqual(found, { issuer: `${server.origin}/realms/a`, answersWithIssuer: false });
+  assert.partialDeepStrictEqual(found, { issuer: `${server.origin}/realms/a`, answersWithIssuer: false });
   assert.deepEqual(server.asked, [`/realms/a/protocol${WELL_KNOWN}`, `/realms/a${WELL_KNOWN}`]);
 });
 
@@ -169,7 +169,7 @@ test('a document that names another place than where it lies is passed over', as
     }),
   });
   const found = await discover(endpointsAt(server.origin), null);
-  assert.deepEqual(found, { issuer: `${server.origin}/`, answersWithIssuer: true });
+  assert.partialDeepStrictEqual(found, { issuer: `${server.origin}/`, answersWithIssuer: true });
 });
 
 test('a given issuer is asked alone, and must name itself to the letter', async () => {

@@ -1,4 +1,5 @@
-import { hasAnyKey, isInBlock, isOfIdentity, keyOf, type RuleIndexes, toKeys } from './rule-index.ts';
+import { parseAddress } from '../kernel/address.ts';
+import { hasAnyKey, isOfIdentity, keyOf, type RuleIndexes, toKeys } from './rule-index.ts';
 import type {
   ExternalQuestion,
   Identity,
@@ -31,8 +32,8 @@ export interface Asked {
 }
 
 /**
- * What external services said, by `questionKey`; null for one that did not answer as it should, and for all of them
- * where none was asked.
+ * What external services said, by `questionKey`; null for one that did not answer as it should. Null itself is an empty
+ * map: nobody was asked yet.
  */
 export type Answers = ReadonlyMap<string, boolean | null> | null;
 
@@ -44,7 +45,7 @@ export type Truth = boolean | null;
  * matches, none of its exclude rules, and all of its require rules. Any applicable deny outweighs everything
  * that admits, wherever it stands; of several that agree, the one of lowest precedence is named, and among
  * equals the one of lowest id. Without an applicable policy the answer is deny. Pure and total; the order of
- * the policies does not matter.
+ * the policies does not matter, as long as no group lies within itself, which is refused when it is written.
  */
 export function evaluate(policies: readonly Policy[], asked: Asked): Evaluation {
   const matcher = createMatcher(asked);
@@ -110,6 +111,7 @@ export function createMatcher({ identity, surroundings, sets, answers, indexes }
   const isNobody = identity.kind === 'nobody';
   const groups = new Map<string, Truth>();
   const questions: ExternalQuestion[] = [];
+  const address = parseAddress(surroundings.ip);
 
   const rule = (one: Rule): Truth => {
     if ('everyone' in one) return true;
@@ -121,7 +123,7 @@ export function createMatcher({ identity, surroundings, sets, answers, indexes }
 
   const unkeyed = (one: Rule): Truth => {
     if ('group' in one) return group(one.group.id);
-    if ('ip' in one) return isInBlock(one, surroundings.ip);
+    if ('ip' in one) return address !== null && indexes.blockOf(one).has(address);
     if ('ip_list' in one) return isListed(one.ip_list.id, 'ip', surroundings.ip);
     if (isNobody) return null;
     if ('email_list' in one) {
@@ -155,7 +157,8 @@ export function createMatcher({ identity, surroundings, sets, answers, indexes }
   const any = (rules: readonly Rule[]): Truth => {
     if (rules.length === 0) return false;
     const index = indexes.indexOf(rules);
-    if (index.everyone || hasAnyKey(index, keys) || index.hasAddress(surroundings.ip)) return true;
+    if (index.everyone || hasAnyKey(index, keys)) return true;
+    if (address !== null && index.blocks.has(address)) return true;
     let truth: Truth = isNobody && index.asksIdentity ? null : false;
     for (const one of index.others) {
       const matched = unkeyed(one);
@@ -166,9 +169,17 @@ export function createMatcher({ identity, surroundings, sets, answers, indexes }
   };
 
   const all = (rules: readonly Rule[]): Truth => {
+    if (rules.length === 0) return true;
+    const index = indexes.indexOf(rules);
+    if (!(address === null ? index.hasNoBlocks : index.blocks.allHave(address))) return false;
     let truth: Truth = true;
-    for (const one of rules) {
-      const matched = rule(one);
+    for (const key of index.keys) {
+      if (keys.has(key)) continue;
+      if (!isNobody || !index.identityKeys.has(key)) return false;
+      truth = null;
+    }
+    for (const one of index.others) {
+      const matched = unkeyed(one);
       if (matched === false) return false;
       if (matched === null) truth = null;
     }

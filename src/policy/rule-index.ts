@@ -1,15 +1,18 @@
-import { contains as containsAddress, createContains, parseAddress, parseCidr } from '../kernel/address.ts';
+import { type BlockSet, createBlockSet, parseCidr } from '../kernel/address.ts';
 import { emailDomain } from '../kernel/email.ts';
 import type { Claims, Identity, Rule } from './rules.ts';
 
-/** A list of rules, ready to be asked whether any of them matches: texts are looked up, not gone through. */
+/** A list of rules, ready to be asked which of them match: texts and addresses are looked up, not gone through. */
 export interface RuleIndex {
   readonly everyone: boolean;
   /** `keyOf` of the rules that compare texts. */
   readonly keys: ReadonlySet<string>;
-  /** Whether an address lies in a block of an `ip` rule. */
-  hasAddress(address: string): boolean;
-  /** The rules that are neither. */
+  /** Those of them that ask who somebody is. */
+  readonly identityKeys: ReadonlySet<string>;
+  /** Of the `ip` rules. */
+  readonly blocks: BlockSet;
+  readonly hasNoBlocks: boolean;
+  /** The rules that are none of these. */
   readonly others: readonly Rule[];
   /** Whether any of them asks who somebody is. */
   readonly asksIdentity: boolean;
@@ -18,15 +21,19 @@ export interface RuleIndex {
 /** Indexes of lists and keys of identities, each made once and kept for as long as what it is of. */
 export interface RuleIndexes {
   indexOf(rules: readonly Rule[]): RuleIndex;
+  /** The block of one `ip` rule. */
+  blockOf(rule: Extract<Rule, { ip: unknown }>): BlockSet;
   /** Everything that is true of an identity by itself, as `keyOf` says it of rules. */
   keysOf(identity: Identity): ReadonlySet<string>;
 }
 
 export function createRuleIndexes(): RuleIndexes {
   const indexes = new WeakMap<readonly Rule[], RuleIndex>();
+  const blocks = new WeakMap<Extract<Rule, { ip: unknown }>, BlockSet>();
   const keys = new WeakMap<Identity, ReadonlySet<string>>();
   return {
     indexOf: (rules) => once(indexes, rules, buildIndex),
+    blockOf: (rule) => once(blocks, rule, ({ ip: { ip } }) => toBlocks([ip])),
     keysOf: (identity) => once(keys, identity, (one) => new Set(identityKeys(one))),
   };
 }
@@ -41,6 +48,7 @@ function once<K extends object, V>(known: WeakMap<K, V>, of: K, make: (of: K) =>
 
 function buildIndex(rules: readonly Rule[]): RuleIndex {
   const keys = new Set<string>();
+  const identityKeys = new Set<string>();
   const others: Rule[] = [];
   const addresses: string[] = [];
   let everyone = false;
@@ -50,22 +58,19 @@ function buildIndex(rules: readonly Rule[]): RuleIndex {
     else if ('everyone' in rule) everyone = true;
     else if ('ip' in rule) addresses.push(rule.ip.ip);
     else others.push(rule);
+    if (key !== null && isOfIdentity(rule)) identityKeys.add(key);
   }
   const asksIdentity = rules.some(isOfIdentity);
-  return { everyone, keys, hasAddress: contains(addresses), others, asksIdentity };
+  const blocks = toBlocks(addresses);
+  const hasNoBlocks = addresses.length === 0;
+  return { everyone, keys, identityKeys, blocks, hasNoBlocks, others, asksIdentity };
 }
 
-function contains(addresses: readonly string[]): (address: string) => boolean {
-  if (addresses.length === 0) return () => false;
-  // Checked when they were written; a block that cannot be read holds nobody.
-  return createContains(addresses.map(parseCidr).filter((block) => block !== null));
-}
-
-/** Whether an address lies in the block of one `ip` rule. */
-export function isInBlock(rule: Extract<Rule, { ip: unknown }>, text: string): boolean {
-  const block = parseCidr(rule.ip.ip);
-  const address = parseAddress(text);
-  return block !== null && address !== null && containsAddress([block], address);
+/** They were checked when they were written; one that cannot be read all the same holds nobody. */
+function toBlocks(texts: readonly string[]): BlockSet {
+  const blocks = texts.map(parseCidr).filter((block) => block !== null);
+  const set = createBlockSet(blocks);
+  return blocks.length === texts.length ? set : { has: set.has, allHave: () => false };
 }
 
 /** Whether any of these keys is one of the rules. */

@@ -20,7 +20,7 @@ export const CLOSE = {
   revoked: 4401,
   /** What was said is not this protocol, or not a version that is known here. */
   protocol: 4400,
-  /** Gate and node do not have one history: come back for a snapshot. */
+  /** Gate and node do not have one history, or what comes next is too much for one message: come back for a snapshot. */
   forked: 4409,
   /** This node cannot decide now: come back, to any node. */
   unavailable: 4503,
@@ -111,6 +111,13 @@ export type SentRevocation = readonly [type: string, id: string, epoch: number, 
 /** A frame that is larger than this is no message of this protocol, in bytes. */
 export const LARGEST_FROM_GATE = 16 * 1024;
 export const LARGEST_FROM_NODE = 16 * 1024 * 1024;
+
+/**
+ * A transaction that is larger than this is not sent as one, in bytes: it comes with a snapshot, whose frames have about
+ * LARGE_PART each. No item may reach what a frame holds, so what API and sign-in take is bounded far below it.
+ */
+export const LARGEST_BATCH = 8 * 1024 * 1024;
+export const LARGE_PART = 1024 * 1024;
 
 /** Reads what a gate said; null for anything that is not exactly one of its messages. */
 export function readFromGate(text: string): FromGate | null {

@@ -106,7 +106,7 @@ async function openTransport(settings: MailSettings): Promise<Transporter> {
  * How the mail server is spoken to: TLS that is verified, or nothing is said, the user and password least of all; on
  * this machine in plain text.
  */
-export function transportOptions({ host, port, implicitTls, needsTls, login }: MailSettings) {
+function transportOptions({ host, port, implicitTls, needsTls, login }: MailSettings) {
   const tls = implicitTls ? { secure: true } : { secure: false, requireTLS: needsTls, ignoreTLS: !needsTls };
   return {
     host,

@@ -12,6 +12,12 @@ export function html(status: number, { html: body, policy }: Page, cookies: read
   return { status, headers: { ...headers, ...setting(cookies) }, body };
 }
 
+/** A page with forms of ours. With the usual referrer policy a browser would hide from us that they come from this origin. */
+export function htmlWithForms(status: number, page: Page): Answer {
+  const { headers, ...answer } = html(status, page);
+  return { ...answer, headers: { ...headers, 'referrer-policy': 'same-origin' } };
+}
+
 export function json(status: number, value: object): Answer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }

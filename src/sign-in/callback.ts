@@ -6,8 +6,9 @@ import { timestamp } from '../kernel/clock.ts';
 import { equalInConstantTime, sha256 } from '../kernel/crypto.ts';
 import { type Control, commitAct } from '../removal/act.ts';
 import type { FailedLogin } from './failed-logins.ts';
-import { type FinishedSignIn, type FinishInput, finishSignIn, type ProvenIdentity } from './finish.ts';
+import { type FinishedSignIn, type FinishInput, finishSignIn } from './finish.ts';
 import type { CameBack } from './method.ts';
+import type { ProvenIdentity } from './proven-identity.ts';
 import { SignInRefused, startsAgain } from './refused.ts';
 import { findState, takeState } from './store.ts';
 

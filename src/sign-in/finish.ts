@@ -3,9 +3,7 @@ import { admitUser, recordSignIn } from '../access/users/users.ts';
 import type { Tx } from '../database/database.ts';
 import type { IdentityRow, SignInStateRow, UserRow } from '../database/tables.ts';
 import { SECOND, timestamp } from '../kernel/clock.ts';
-import { emailDomain, normaliseEmail } from '../kernel/email.ts';
 import { newSessionNonce, newUuid } from '../kernel/ids.ts';
-import type { Claims } from '../policy/rules.ts';
 import { isBlocked } from '../portcullis/blocked-users/blocked-users.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import type { Head } from '../protocol/rev.ts';
@@ -13,6 +11,7 @@ import type { Change } from '../removal/act.ts';
 import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
 import { wasEndedByProvider } from './backchannel-logout.ts';
 import { revOf, sessionItem, subjectsOf } from './lineage.ts';
+import { type ProvenIdentity, provenEmail, seenIdentity } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
 import { refuseRestored } from './restored.ts';
 import {
@@ -25,25 +24,6 @@ import {
   takeState,
   updateIdentity,
 } from './store.ts';
-
-/** What the provider said of the person, checked as OpenID Connect demands, not yet believed as an identity. */
-export interface ProvenIdentity {
-  readonly issuer: string;
-  readonly subject: string;
-  readonly email: string | null;
-  readonly emailVerified: boolean | null;
-  readonly name: string | null;
-  /** When the provider last authenticated the person: seconds since the epoch, by our clock. */
-  readonly authTime: number | null;
-  /** What policies may ask about, beside the e-mail. */
-  readonly claims: Claims;
-  /** How they proved themselves (RFC 8176). */
-  readonly amr: readonly string[];
-  /** The provider's own name for the session, by which it may end it. */
-  readonly sid: string | null;
-  /** When the provider wants the session to end at the latest, in milliseconds since the epoch. */
-  readonly endsAt?: number | null;
-}
 
 export interface FinishInput {
   readonly accountId: string;
@@ -87,8 +67,7 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
     identitySubject(identity),
     { type: 'provider', id: state.provider_id },
   ];
-  // Whoever is being blocked at this moment is met by the revocation that comes with it.
-  if (await isBlocked(tx, input.accountId, email)) throw new SignInRefused('user_blocked');
+  await refuseBlocked(tx, input.accountId, email);
   await refuseSuperseded(tx, { state, head, subjects });
   await refuseEndedByProvider(tx, { state, sid: input.proven.sid });
   const user = await admitUser(tx, {
@@ -106,10 +85,13 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
   const known = await findIdentity(tx, { ...identity, providerId: identity.provider_id });
   const linked = known ?? (await linkIdentity(tx, { input, state, userId: user.id, email }));
   if (linked.user_id !== user.id) throw new SignInRefused('email_changed');
-  const seen = seenIdentity(input, { state, userId: user.id, email });
+  const seen = seenIdentity(input, { providerId: state.provider_id, userId: user.id, email });
   const claims = JSON.stringify(input.proven.claims);
   const now = timestamp(input.now);
-  await updateIdentity(tx, linked.id, { profile: JSON.stringify(seen), claims, updated_at: now });
+  if (claims !== linked.claims) refuseOutdated(state, linked);
+  const toldAt = Math.max(linked.told_at, head.position);
+  const profile = JSON.stringify(seen);
+  await updateIdentity(tx, linked.id, { profile, claims, told_at: toldAt, updated_at: now });
   // Policies are evaluated on what the provider said last: the person's other sessions through it change with it.
   const of = { accountId: input.accountId, identityId: linked.id, now };
   const changed = claims === linked.claims ? [] : await listLineagesOf(tx, of);
@@ -127,10 +109,16 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
       metadata: { session: session.nonce, provider_id: state.provider_id },
     },
     guard: async (later) => {
+      // Once more: the revocation that comes with a block names none of its other spellings.
+      await refuseBlocked(later, input.accountId, email);
       await refuseSuperseded(later, { state, head: null, subjects: subjectsOf(session) });
       await refuseEndedByProvider(later, { state, sid: session.provider_sid });
     },
   };
+}
+
+async function refuseBlocked(tx: Tx, accountId: string, email: string): Promise<void> {
+  if (await isBlocked(tx, accountId, email)) throw new SignInRefused('user_blocked');
 }
 
 async function takeStateOf(tx: Tx, input: FinishInput): Promise<SignInStateRow> {
@@ -138,13 +126,6 @@ async function takeStateOf(tx: Tx, input: FinishInput): Promise<SignInStateRow> 
   if (!state || state.account_id !== input.accountId) throw new SignInRefused('state_unknown');
   if (state.expires_at <= timestamp(input.now)) throw new SignInRefused('state_expired');
   return state;
-}
-
-function provenEmail({ email, emailVerified }: ProvenIdentity): string {
-  const key = email === null ? null : normaliseEmail(email);
-  if (key === null || emailDomain(key) === '') throw new SignInRefused('email_missing');
-  if (emailVerified === false) throw new SignInRefused('email_unverified');
-  return key;
 }
 
 /** A removal that came after the state was made ends this sign-in; the person starts again (schedules 2, 3). */
@@ -213,11 +194,20 @@ async function linkIdentity(
     subject: input.proven.subject,
     profile: '{}',
     claims: '{}',
+    told_at: -1,
     created_at: now,
     updated_at: now,
   };
   await insertIdentity(tx, identity);
   return identity;
+}
+
+/**
+ * What a provider was asked before it told of this person last may be older than that: it must not bring back a group
+ * that was taken away since. The person starts again, and is asked for anew.
+ */
+function refuseOutdated(state: SignInStateRow, linked: IdentityRow): void {
+  if (state.position <= linked.told_at) throw new SignInRefused('superseded');
 }
 
 function newSession(
@@ -249,46 +239,5 @@ function newSession(
     claims: identity.claims,
     amr: JSON.stringify(input.proven.amr),
     provider_sid: input.proven.sid,
-  };
-}
-
-function seenIdentity(
-  input: FinishInput,
-  { state, userId, email }: { state: SignInStateRow; userId: string; email: string },
-): SeenIdentity {
-  return {
-    account_id: input.accountId,
-    auth_status: 'NONE',
-    common_name: '',
-    device_id: '',
-    device_sessions: {},
-    devicePosture: {},
-    email,
-    ...toldOf(input),
-    geo: {},
-    iat: Math.floor(input.now / 1000),
-    idp: { id: state.provider_id, type: input.providerType },
-    ip: input.ip,
-    is_gateway: false,
-    is_warp: false,
-    service_token_id: '',
-    service_token_status: false,
-    user_uuid: userId,
-    version: 1,
-  };
-}
-
-/** What the provider told, under the names that Cloudflare gives it. */
-function toldOf({
-  proven: { name, amr, claims },
-  providerType,
-}: FinishInput): Pick<SeenIdentity, 'name' | 'amr' | 'groups' | 'oidc_fields' | 'saml_attributes'> {
-  const { groups, ...more } = claims;
-  const told = providerType === 'saml' ? { saml_attributes: claims } : { oidc_fields: more };
-  return {
-    name: name ?? '',
-    amr: [...amr],
-    groups: [...(groups ?? claims.github_organizations ?? [])],
-    ...told,
   };
 }

@@ -1,7 +1,7 @@
 import { fetchOutbound } from '../kernel/outbound.ts';
 import { isObject } from '../kernel/result.ts';
-import type { ProvenIdentity } from './finish.ts';
-import { SignInRefused } from './refused.ts';
+import { type ProvenIdentity, shownName } from './proven-identity.ts';
+import { invalidAnswer } from './refused.ts';
 import { keepClaims } from './told-claims.ts';
 
 type Person = Pick<ProvenIdentity, 'subject' | 'email' | 'emailVerified' | 'name' | 'claims'>;
@@ -22,11 +22,11 @@ const MOST_PAGES = 5;
 export async function readGithubPerson(apiUrl: string, token: string): Promise<Person> {
   const ask = asking(apiUrl, token);
   const { body: user } = await ask('/user');
-  if (!isObject(user) || !Number.isSafeInteger(user.id)) throw invalid('/user names nobody');
+  if (!isObject(user) || !Number.isSafeInteger(user.id)) throw invalidAnswer('/user names nobody');
   const primary = (await askAll(ask, '/user/emails')).find(({ primary }) => primary === true);
   const organizations = (await askAll(ask, '/user/orgs')).map(({ login }) => nameOf(login));
   const teams = (await askAll(ask, '/user/teams')).map(({ organization, slug }) => {
-    if (!isObject(organization)) throw invalid('a team of no organization');
+    if (!isObject(organization)) throw invalidAnswer('a team of no organization');
     return `${nameOf(organization.login)}/${nameOf(slug)}`;
   });
   const email = primary?.email;
@@ -34,7 +34,7 @@ export async function readGithubPerson(apiUrl: string, token: string): Promise<P
     subject: String(user.id),
     email: typeof email === 'string' ? email : null,
     emailVerified: primary?.verified === true,
-    name: typeof user.name === 'string' ? readName(user.name) : null,
+    name: typeof user.name === 'string' ? shownName(user.name) : null,
     claims: keepClaims({ github_organizations: [...organizations, ...teams] }, ['github_organizations']),
   };
 }
@@ -50,7 +50,7 @@ function asking(apiUrl: string, token: string): Ask {
   return async (path) => {
     const answer = await fetchOutbound(apiUrl + path, { headers, signal });
     if (answer.status >= 500) throw new TypeError(`${path}: ${answer.status}`);
-    if (answer.status !== 200) throw invalid(`${path}: ${answer.status}`);
+    if (answer.status !== 200) throw invalidAnswer(`${path}: ${answer.status}`);
     const body: unknown = await answer.json();
     return { body, hasMore: /;\s*rel="next"/.test(answer.headers.get('link') ?? '') };
   };
@@ -63,27 +63,15 @@ async function askAll(ask: Ask, path: string): Promise<Record<string, unknown>[]
     const { body, hasMore } = await ask(
       `${path}?${new URLSearchParams({ per_page: `${PER_PAGE}`, page: `${page}` })}`,
     );
-    if (!Array.isArray(body) || !body.every(isObject)) throw invalid(`${path} is no list`);
+    if (!Array.isArray(body) || !body.every(isObject)) throw invalidAnswer(`${path} is no list`);
     all.push(...body);
     if (!hasMore) return all;
   }
-  throw invalid(`${path} has too many pages`);
+  throw invalidAnswer(`${path} has too many pages`);
 }
 
 /** Names of organizations and slugs of teams are compared without their case; a slash would make one of the other. */
 function nameOf(name: unknown): string {
-  if (typeof name !== 'string' || !/^[\w.-]+$/.test(name)) throw invalid('a name that cannot be one');
+  if (typeof name !== 'string' || !/^[\w.-]+$/.test(name)) throw invalidAnswer('a name that cannot be one');
   return name.toLowerCase();
-}
-
-function readName(name: string): string {
-  return name
-    .slice(0, 320)
-    .toWellFormed()
-    .replaceAll(/\p{Cc}/gu, ' ')
-    .trim();
-}
-
-function invalid(message: string): SignInRefused {
-  return new SignInRefused('provider_answer_invalid', { cause: new Error(message) });
 }

@@ -1,9 +1,9 @@
 import type { GithubProvider } from '../access/identity-providers/opened.ts';
 import type { Vault } from '../kernel/crypto.ts';
-import type { ProvenIdentity } from './finish.ts';
 import { readGithubPerson } from './github-person.ts';
 import type { Beginning, CameBack, Method } from './method.ts';
 import { dialSafely, loadClient, type OpenIdClient, reasonOf } from './oauth.ts';
+import type { ProvenIdentity } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
 import { verifierPlace } from './start.ts';
 

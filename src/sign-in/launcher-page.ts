@@ -23,7 +23,7 @@ export interface LauncherParts {
 }
 
 /** Where the forms of the launcher go. */
-export const END_PATH = `${PREFIX}/sessions/end`;
+const END_PATH = `${PREFIX}/sessions/end`;
 
 /** More origins of logos than this are not allowed to a page; the applications beyond show a letter. */
 const MOST_ORIGINS = 20;

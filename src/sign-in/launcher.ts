@@ -1,7 +1,7 @@
 import { words } from '../kernel/words.ts';
 import { lookOf } from '../protocol/denial.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
-import { type Answer, html, redirect } from './answers.ts';
+import { type Answer, html, htmlWithForms, redirect } from './answers.ts';
 import { type Launchable, launcherPage } from './launcher-page.ts';
 import type { OwnSession } from './launcher-sessions.ts';
 import { currentSession, mayUseProvider } from './login.ts';
@@ -22,9 +22,7 @@ export async function launcher(signIn: SignIn, request: AccessRequest): Promise<
     here: session.nonce,
     formToken: signIn.sessions.formToken(team, session),
   });
-  const { headers, ...answer } = html(200, page);
-  // With none, a browser would hide from us that a form comes from this page.
-  return { ...answer, headers: { ...headers, 'referrer-policy': 'same-origin' } };
+  return htmlWithForms(200, page);
 }
 
 function hereFirst(sessions: readonly OwnSession[], { nonce }: SessionState): OwnSession[] {

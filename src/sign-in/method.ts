@@ -1,7 +1,7 @@
 import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import type { SignInStateRow } from '../database/tables.ts';
 import type { Callback } from './callback.ts';
-import type { ProvenIdentity } from './finish.ts';
+import type { ProvenIdentity } from './proven-identity.ts';
 import type { StartedSignIn } from './start.ts';
 
 /** A sign-in that begins at a provider. */

@@ -2,9 +2,9 @@ import type { OidcProvider } from '../access/identity-providers/opened.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Vault } from '../kernel/crypto.ts';
 import { own } from '../kernel/result.ts';
-import type { ProvenIdentity } from './finish.ts';
 import type { Method } from './method.ts';
 import { dialSafely, loadClient, type OpenIdClient, reasonOf } from './oauth.ts';
+import { type ProvenIdentity, shownName } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
 import type { StartedSignIn } from './start.ts';
 import { verifierPlace } from './start.ts';
@@ -145,7 +145,7 @@ function readIdentity(
     email: typeof email === 'string' ? email : null,
     // Some providers send the text "false"; whatever is not plainly true or absent counts as unverified.
     emailVerified: verified === undefined ? null : verified === true || verified === 'true',
-    name: typeof name === 'string' ? readName(name) : null,
+    name: typeof name === 'string' ? shownName(name) : null,
     authTime: authTimeHere(idToken, now),
     claims: keepClaims(told, provider.claims),
     amr: readAmr(idToken),
@@ -163,14 +163,6 @@ function refuseOtherDomain({ hostedDomain }: OidcProvider, { hd }: Told): void {
 /** OpenID Connect Core §2: at most 255 characters. What a database could not keep as it is, is refused. */
 function isSubject(sub: unknown): sub is string {
   return typeof sub === 'string' && sub.length <= 255 && sub.isWellFormed() && /^\P{Cc}+$/u.test(sub);
-}
-
-function readName(name: string): string {
-  return name
-    .slice(0, 320)
-    .toWellFormed()
-    .replaceAll(/\p{Cc}/gu, ' ')
-    .trim();
 }
 
 /**

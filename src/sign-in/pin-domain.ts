@@ -1,8 +1,7 @@
 import { normaliseEmail } from '../kernel/email.ts';
-import type { Page } from '../kernel/page.ts';
 import { words } from '../kernel/words.ts';
 import { onlyCookie, stateCookie } from '../protocol/cookies.ts';
-import { type Answer, html, redirect } from './answers.ts';
+import { type Answer, html, htmlWithForms, redirect } from './answers.ts';
 import { readForm } from './form.ts';
 import { goOnPage } from './pages.ts';
 import { MOST_TRIES } from './pin.ts';
@@ -102,7 +101,10 @@ interface Asking {
 }
 
 function askEmail({ team: { organization } }: AccessRequest, state: string, asking: Asking = {}): Answer {
-  return show(asking, emailPage({ organization, state, problem: asking.problem ?? null }));
+  return htmlWithForms(
+    asking.status ?? 200,
+    emailPage({ organization, state, problem: asking.problem ?? null }),
+  );
 }
 
 function askCode(
@@ -111,11 +113,5 @@ function askCode(
   asking: Asking & { email: string },
 ): Answer {
   const { email, problem = null } = asking;
-  return show(asking, codePage({ organization, state, email, problem }));
-}
-
-/** Without a referrer policy of its own, a browser would hide from us that a form comes from this page. */
-function show({ status = 200 }: Asking, page: Page): Answer {
-  const { headers, ...answer } = html(status, page);
-  return { ...answer, headers: { ...headers, 'referrer-policy': 'same-origin' } };
+  return htmlWithForms(asking.status ?? 200, codePage({ organization, state, email, problem }));
 }

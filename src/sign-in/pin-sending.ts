@@ -2,7 +2,7 @@ import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import { findUserIdByEmail } from '../access/users/users.ts';
 import type { Tx } from '../database/database.ts';
 import type { SignInPinRow, SignInStateRow } from '../database/tables.ts';
-import { parseAddress } from '../kernel/address.ts';
+import { networkOf } from '../kernel/address.ts';
 import { DAY, MINUTE, timestamp } from '../kernel/clock.ts';
 import { randomDigits, sha256, type Vault } from '../kernel/crypto.ts';
 import { isBlocked } from '../portcullis/blocked-users/blocked-users.ts';
@@ -24,11 +24,24 @@ const MOST_CODES = 3;
 /** Codes asked for from one address, behind which a whole office may be. */
 const ADDRESS_LIMIT = { name: 'address', most: 50, within: 15 * MINUTE } as const;
 
-/** Mails to one e-mail: what it can be bothered with, and what can be guessed of it in a day. */
-const EMAIL_LIMITS = [
-  { name: 'email', most: 5, within: 15 * MINUTE },
-  { name: 'email-day', most: 20, within: DAY },
+/** Mails to one e-mail that one network can have sent: others, and the owner, have some left when it has had its own. */
+const PAIR_LIMITS = [
+  { name: 'pair', most: 5, within: 15 * MINUTE },
+  { name: 'pair-day', most: 20, within: DAY },
 ] as const;
+
+/** Mails to one e-mail: what it can be bothered with, and, with the tries of a code, what can be guessed of it in a day. */
+const EMAIL_LIMITS = [
+  { name: 'email', most: 20, within: 15 * MINUTE },
+  { name: 'email-day', most: 60, within: DAY },
+] as const;
+
+interface Limit {
+  readonly name: string;
+  readonly most: number;
+  /** Milliseconds. */
+  readonly within: number;
+}
 
 export interface PinSendingParts {
   readonly control: Control;
@@ -84,10 +97,12 @@ async function askForPin(parts: PinSendingParts, team: Team, request: PinRequest
   const code = randomDigits(6);
   const { asked, isSent } = await control.database.write(async (tx) => {
     if (!(await lockState(tx, request.state.id))) throw new SignInRefused('state_unknown');
-    const isWithin = await countAll(tx, team, { request, now });
+    const ofAddress = [[networkOf(ip), ADDRESS_LIMIT]] as const;
+    if (!(await isWithin(tx, team, { now, limits: ofAddress })))
+      return { asked: 'too_many_here' as const, isSent: false };
+    const hasMails = await isWithin(tx, team, { now, limits: mailLimits(request) });
     const isExpected = await isExpectedHere(tx, team, { request, mayEnter });
-    const isSent = isExpected && isWithin.email;
-    if (!isWithin.address) return { asked: 'too_many_here' as const, isSent: false };
+    const isSent = isExpected && hasMails;
     const row = pinRow(vault, team, { request, now, code: isSent ? code : NEVER_RIGHT });
     if (!(await putPin(tx, row, MOST_CODES))) return { asked: 'too_many_codes' as const, isSent: false };
     await prolongState(tx, request.state.id, row.expires_at);
@@ -116,30 +131,30 @@ function pinRow(
   };
 }
 
-/** Counts this request, of whomever; whether it is within the limits. Always in this order, or two could block. */
-async function countAll(
+/**
+ * Counts this request towards each limit in turn, until one is exceeded: what is refused by one uses nothing up of
+ * the next. Always in this order, or two could block.
+ */
+async function isWithin(
   tx: Tx,
   { accountId }: Team,
-  { request: { emailKey, ip }, now }: { request: PinRequest; now: number },
-): Promise<{ address: boolean; email: boolean }> {
-  const count = async (
-    of: string,
-    { name, most, within }: { name: string; most: number; within: number },
-  ) => {
+  { now, limits }: { now: number; limits: readonly (readonly [of: string, limit: Limit])[] },
+): Promise<boolean> {
+  for (const [of, { name, most, within }] of limits) {
     const counted = `${name} ${sha256(of)}`;
     const times = { now: timestamp(now), expiresAt: timestamp(now + within) };
-    return (await countOne(tx, { accountId, counted, ...times })) <= most;
-  };
-  const address = await count(network(ip), ADDRESS_LIMIT);
-  const email: boolean[] = [];
-  for (const limit of EMAIL_LIMITS) email.push(await count(emailKey, limit));
-  return { address, email: email.every(Boolean) };
+    if ((await countOne(tx, { accountId, counted, ...times })) > most) return false;
+  }
+  return true;
 }
 
-/** Whoever has one IPv6 address has a /64 of them. */
-function network(ip: string): string {
-  const address = parseAddress(ip);
-  return address?.kind() === 'ipv6' ? address.toByteArray().slice(0, 8).join('.') : ip;
+/** Those of the mails that it asks for, the asking network's own first. */
+function mailLimits({ emailKey, ip }: PinRequest): (readonly [of: string, limit: Limit])[] {
+  const pair = `${networkOf(ip)} ${emailKey}`;
+  return [
+    ...PAIR_LIMITS.map((limit) => [pair, limit] as const),
+    ...EMAIL_LIMITS.map((limit) => [emailKey, limit] as const),
+  ];
 }
 
 /** Whether this e-mail may be sent a code; both are asked, whatever the first says. */

@@ -2,10 +2,10 @@ import type { PinProvider } from '../access/identity-providers/opened.ts';
 import type { Database } from '../database/database.ts';
 import { type Clock, timestamp } from '../kernel/clock.ts';
 import { equalInConstantTime, type Vault } from '../kernel/crypto.ts';
-import type { ProvenIdentity } from './finish.ts';
 import type { Mailer } from './mailer.ts';
 import type { Method } from './method.ts';
 import { useTry } from './pin-store.ts';
+import type { ProvenIdentity } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
 import { PREFIX } from './request.ts';
 
@@ -62,7 +62,7 @@ export function pinMethod({ database, vault, clock, mailer }: PinParts): Method<
 }
 
 /** The six digits, however the person has grouped them; null for anything else. */
-export function readCode(text: string): string | null {
+function readCode(text: string): string | null {
   const digits = text.replaceAll(/[ -]/g, '');
   return /^[0-9]{6}$/.test(digits) ? digits : null;
 }

@@ -69,3 +69,8 @@ export interface Resumption {
 export function startsAgain(reason: RefusedReason): boolean {
   return reason === 'superseded' || reason === 'reauthenticate';
 }
+
+/** A refusal of what a provider said; the reason goes to the log and to no page. */
+export function invalidAnswer(why: string): SignInRefused {
+  return new SignInRefused('provider_answer_invalid', { cause: new Error(why) });
+}

@@ -1,5 +1,6 @@
 import { SECOND } from '../kernel/clock.ts';
-import { type Element, invalidAnswer, timeOf } from './saml-element.ts';
+import { invalidAnswer } from './refused.ts';
+import { type Element, timeOf } from './saml-element.ts';
 import type { Asked } from './saml-response.ts';
 
 /** By how much the provider's clock may differ from ours. */

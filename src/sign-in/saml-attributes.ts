@@ -1,7 +1,10 @@
 import type { SamlProvider } from '../access/identity-providers/opened.ts';
 import { normaliseEmail } from '../kernel/email.ts';
 import type { Claims } from '../policy/rules.ts';
-import { type Element, invalidAnswer } from './saml-element.ts';
+import { shownName } from './proven-identity.ts';
+import { invalidAnswer } from './refused.ts';
+import type { Element } from './saml-element.ts';
+import { keepValues, LONGEST_VALUE } from './told-claims.ts';
 
 /** Names under which providers send an e-mail address where no name was configured. */
 const EMAIL_NAMES = [
@@ -16,11 +19,6 @@ const NAME_NAMES = [
   'urn:oid:2.16.840.1.113730.3.1.241',
   'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name',
 ];
-
-const MOST_VALUES = 200;
-const LONGEST_VALUE = 1024;
-/** Characters of all values that are kept of a person: a gate holds them for each session. */
-const MOST_KEPT = 64 * 1024;
 
 /** Attributes as the provider signed them. `null` is a value that is no text. */
 type Attributes = ReadonlyMap<string, readonly (string | null)[]>;
@@ -44,8 +42,11 @@ export function readAttributes(assertion: Element, provider: SamlProvider, nameI
   const name = onlyValue(attributes, first(NAME_NAMES) ?? '');
   return {
     email: emailName === undefined ? addressOf(nameId) : onlyValue(attributes, emailName),
-    name: name === null ? null : readName(name),
-    claims: readClaims(attributes, provider.attributes),
+    name: name === null ? null : shownName(name),
+    claims: keepValues(
+      provider.attributes,
+      (of) => attributes.get(of)?.map((value) => readValue(of, value)) ?? [],
+    ),
   };
 }
 
@@ -71,28 +72,6 @@ function onlyValue(attributes: Attributes, name: string): string | null {
 
 function addressOf(nameId: string): string | null {
   return normaliseEmail(nameId) === null ? null : nameId;
-}
-
-function readName(name: string): string {
-  return name
-    .slice(0, 320)
-    .toWellFormed()
-    .replaceAll(/\p{Cc}/gu, ' ')
-    .trim();
-}
-
-/** Beyond the bounds a sign-in is refused: policies must not be evaluated on a part of what the provider said. */
-function readClaims(attributes: Attributes, names: readonly string[]): Claims {
-  const claims: [string, string[]][] = [];
-  let kept = 0;
-  for (const name of new Set(names)) {
-    const values = attributes.get(name)?.map((value) => readValue(name, value)) ?? [];
-    if (values.length === 0) continue;
-    kept += values.reduce((sum, value) => sum + value.length, name.length);
-    if (values.length > MOST_VALUES || kept > MOST_KEPT) throw invalidAnswer(`too many values of ${name}`);
-    claims.push([name, values]);
-  }
-  return Object.fromEntries(claims);
 }
 
 function readValue(name: string, value: string | null): string {

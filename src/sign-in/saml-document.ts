@@ -1,4 +1,4 @@
-import { invalidAnswer } from './saml-element.ts';
+import { invalidAnswer } from './refused.ts';
 
 type NodeSamlXml = typeof import('@node-saml/node-saml/lib/xml.js');
 
@@ -50,7 +50,7 @@ export async function readDocument(text: string): Promise<readonly DocumentEleme
  * `<!` begins a DTD, a comment or CDATA, `<?` an instruction: no answer needs them, and parsers differ over them. In
  * well-formed XML they stand nowhere else.
  */
-function refuseMarkup(text: string): void {
+export function refuseMarkup(text: string): void {
   const body = text.startsWith('<?xml ') ? text.slice(5) : text;
   if (body.includes('<!') || body.includes('<?')) throw invalidAnswer('a DTD, comment or instruction');
   // Each element has one `<` or two.

@@ -1,4 +1,4 @@
-import { SignInRefused } from './refused.ts';
+import { invalidAnswer } from './refused.ts';
 
 /** An element of a signed assertion, by local names: what the provider signed is its own. */
 export interface Element {
@@ -34,11 +34,6 @@ export function toElement(parsed: unknown, called: string): Element {
       return first;
     },
   };
-}
-
-/** A refusal of what the provider said; the reason goes to the log and to no page. */
-export function invalidAnswer(why: string): SignInRefused {
-  return new SignInRefused('provider_answer_invalid', { cause: new Error(why) });
 }
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;

@@ -2,7 +2,8 @@ import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import { timestamp } from '../kernel/clock.ts';
 import { sha256, type Vault } from '../kernel/crypto.ts';
 import type { Control } from '../removal/act.ts';
-import { SignInRefused } from './refused.ts';
+import { invalidAnswer, SignInRefused } from './refused.ts';
+import { refuseMarkup } from './saml-document.ts';
 import { findState, keepResponse } from './store.ts';
 
 export interface PostParts {
@@ -34,8 +35,27 @@ export async function keepPosted(
   if (found.expires_at <= timestamp(clock.now())) throw new SignInRefused('state_expired');
   const provider = await loadProvider(accountId, found.provider_id);
   if (provider.kind !== 'saml') throw new SignInRefused('state_unknown');
-  const sealed = vault.seal(responsePlace(id), response);
+  const sealed = vault.seal(responsePlace(id), readPosted(response));
   await database.write((tx) => keepResponse(tx, { id, accountId, response: sealed }));
+}
+
+/** The largest response, in bytes. */
+const LARGEST = 64 * 1024;
+
+/** Of XML, as far as its first tag names an element `Response`, in whatever namespace. */
+const BEGINS_RESPONSE = /^(?:<\?xml [^<>]{1,200}>)?\s{0,100}<(?:[^\s<>:/="'&]{1,100}:)?Response[\s/>]/;
+
+/**
+ * The response in plain base64, without what a decoder skips; refused if it is too large, or cannot be one by its
+ * beginning. Nothing is parsed: anybody can begin a sign-in and post what they like, which is to be kept for it.
+ */
+function readPosted(encoded: string): string {
+  const bytes = Buffer.from(encoded, 'base64');
+  if (bytes.length > LARGEST) throw invalidAnswer('too large');
+  const text = bytes.toString('utf8');
+  refuseMarkup(text);
+  if (!BEGINS_RESPONSE.test(text)) throw invalidAnswer('no response');
+  return bytes.toString('base64');
 }
 
 export function responsePlace(stateId: string): string {

@@ -1,7 +1,7 @@
 import type { SamlProvider } from '../access/identity-providers/opened.ts';
-import { SignInRefused } from './refused.ts';
+import { invalidAnswer, SignInRefused } from './refused.ts';
 import { type DocumentElement, readDocument } from './saml-document.ts';
-import { type Element, invalidAnswer, toElement } from './saml-element.ts';
+import { type Element, toElement } from './saml-element.ts';
 
 type NodeSaml = typeof import('@node-saml/node-saml');
 

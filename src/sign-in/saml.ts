@@ -2,11 +2,11 @@ import type { SamlProvider } from '../access/identity-providers/opened.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { SECOND } from '../kernel/clock.ts';
 import type { Vault } from '../kernel/crypto.ts';
-import type { ProvenIdentity } from './finish.ts';
 import type { Beginning, CameBack, Method } from './method.ts';
+import type { ProvenIdentity } from './proven-identity.ts';
+import { invalidAnswer } from './refused.ts';
 import { readAssertion } from './saml-assertion.ts';
 import { readAttributes } from './saml-attributes.ts';
-import { invalidAnswer } from './saml-element.ts';
 import { responsePlace } from './saml-post.ts';
 import { loadSaml, readSignedAssertion } from './saml-response.ts';
 

@@ -1,6 +1,7 @@
 import { openProvider } from '../access/identity-providers/identity-providers.ts';
 import type { OpenedProvider } from '../access/identity-providers/opened.ts';
 import type { Signer } from '../access/keys/keys.ts';
+import type { Beside } from '../kernel/beside.ts';
 import { DAY } from '../kernel/clock.ts';
 import { randomSecret, sha256, type Vault } from '../kernel/crypto.ts';
 import { parseDuration } from '../kernel/duration.ts';
@@ -36,6 +37,7 @@ export interface SignInOptions {
   readonly scheme: Scheme;
   /** null: no mail can be sent. */
   readonly mailer: Mailer | null;
+  readonly beside: Beside;
   /** Told of every sign-in that ended, whichever way; not of one that merely starts again. */
   readonly onOutcome: (outcome: SignInOutcome) => void;
 }
@@ -68,7 +70,7 @@ const CALLBACK_PATH = '/cdn-cgi/access/callback';
 
 /** The steps of a sign-in, each one transaction; the team domain and the applications' hosts call them. */
 export function createSignIn(options: SignInOptions) {
-  const { control, vault, signer, directory, scheme, mailer, onOutcome } = options;
+  const { control, vault, signer, directory, scheme, mailer, beside, onOutcome } = options;
   const { database, clock } = control;
   const now = () => clock.now();
   const methods = createMethods({ vault, clock, database, mailer });
@@ -82,12 +84,15 @@ export function createSignIn(options: SignInOptions) {
 
   const prove = (cameBack: CameBack<OpenedProvider>) => methodOf(methods, cameBack.provider).prove(cameBack);
 
-  const noteFailure = (failure: FailedLogin): Promise<void> => {
+  const noteFailure = async (failure: FailedLogin): Promise<void> => {
     const { reason: refused, email, ...known } = failure;
     // An e-mail that somebody only says is theirs is noted for its user, and not as who was here.
     const shown = refused === 'pin_used_up' ? null : email;
     onOutcome({ ...known, email: shown && normaliseEmail(shown), userId: null, refused });
-    return noteFailedLogin(control, failure);
+    const note = () => noteFailedLogin(control, failure);
+    // Nor must it tell, by how long it takes, whether there is such a user.
+    if (refused === 'pin_used_up') beside.run(note);
+    else await note();
   };
 
   const issue = async (team: Team, claims: TokenClaims, returnTo: string): Promise<Issued> => {

@@ -69,7 +69,7 @@ export async function insertIdentity(tx: Tx, identity: IdentityRow): Promise<voi
 export async function updateIdentity(
   tx: Tx,
   id: string,
-  seen: Pick<IdentityRow, 'profile' | 'claims' | 'updated_at'>,
+  seen: Pick<IdentityRow, 'profile' | 'claims' | 'told_at' | 'updated_at'>,
 ): Promise<void> {
   await tx.query.updateTable('identities').set(seen).where('id', '=', id).execute();
 }

@@ -1,14 +1,15 @@
 import { own } from '../kernel/result.ts';
 import type { Claims } from '../policy/rules.ts';
-import { SignInRefused } from './refused.ts';
+import { invalidAnswer } from './refused.ts';
 
 /** What an OpenID provider told of a person: an ID token, with what was asked for beside it. */
 export type Told = Readonly<Record<string, unknown>>;
 
 const MOST_VALUES = 200;
-const LONGEST_VALUE = 1024;
-/** Characters of all values that are kept of a person: a gate holds them for each session. */
-const MOST_KEPT = 64 * 1024;
+/** Characters of one value that is kept. */
+export const LONGEST_VALUE = 1024;
+/** Bytes of UTF-8 of all names and values that are kept of a person: a gate holds them for each session. */
+const MOST_KEPT = 16 * 1024;
 
 /**
  * The claims of these names, each with its values as texts: texts, numbers, booleans, and lists of these; what holds
@@ -17,15 +18,23 @@ const MOST_KEPT = 64 * 1024;
  * the provider knows, since what it excludes might be in the rest.
  */
 export function keepClaims(told: Told, names: readonly string[]): Claims {
-  const kept: [string, string[]][] = [];
+  return keepValues(names, (name) => {
+    if (isElsewhere(told, name)) throw invalidAnswer(`${name} is left out of the token`);
+    const values = textsOf(own(told, name));
+    if (values.every(isKeepable)) return values;
+    throw invalidAnswer(`a value of ${name} that cannot be kept`);
+  });
+}
+
+/** The values of these names, each name once; without those that have none. Beyond the bounds it refuses the sign-in. */
+export function keepValues(names: readonly string[], valuesOf: (name: string) => readonly string[]): Claims {
+  const kept: [string, readonly string[]][] = [];
   let size = 0;
   for (const name of new Set(names)) {
-    if (isElsewhere(told, name)) throw invalidClaim(`${name} is left out of the token`);
-    const values = textsOf(own(told, name));
+    const values = valuesOf(name);
     if (values.length === 0) continue;
-    size += values.reduce((sum, value) => sum + value.length, name.length);
-    if (values.length > MOST_VALUES || size > MOST_KEPT) throw invalidClaim(`too many values of ${name}`);
-    if (!values.every(isKeepable)) throw invalidClaim(`a value of ${name} that cannot be kept`);
+    size += bytesOf([name, ...values]);
+    if (values.length > MOST_VALUES || size > MOST_KEPT) throw invalidAnswer(`too many values of ${name}`);
     kept.push([name, values]);
   }
   // Own properties, whatever they are called.
@@ -35,8 +44,13 @@ export function keepClaims(told: Told, names: readonly string[]): Claims {
 /** How they proved themselves (RFC 8176); some providers send one method as a text. */
 export function readAmr({ amr }: Told): string[] {
   const methods = textsOf(amr);
-  if (methods.length > MOST_VALUES || !methods.every(isKeepable)) throw invalidClaim('amr cannot be kept');
+  const isTooMuch = methods.length > MOST_VALUES || bytesOf(methods) > MOST_KEPT;
+  if (isTooMuch || !methods.every(isKeepable)) throw invalidAnswer('amr cannot be kept');
   return methods;
+}
+
+function bytesOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 
 /** Entra says `hasgroups` where a token has no room for any of them. */
@@ -56,8 +70,4 @@ function textsOf(value: unknown): string[] {
 /** Nothing that a database could not keep as it is, or a reader would not see. */
 function isKeepable(value: string): boolean {
   return value.length <= LONGEST_VALUE && value.isWellFormed() && !/\p{Cc}/u.test(value);
-}
-
-function invalidClaim(message: string): SignInRefused {
-  return new SignInRefused('provider_answer_invalid', { cause: new Error(message) });
 }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newSecret } from '../../src/kernel/ids.ts';
 import { revocation } from '../../src/protocol/feed.ts';
-import { CLOSE } from '../../src/protocol/gate-messages.ts';
+import { CLOSE, LARGEST_FROM_NODE } from '../../src/protocol/gate-messages.ts';
 import { startTestGate, type TestGate, type TestGateOptions, until } from '../support/remote-gate.ts';
 import {
   chainAt,
@@ -95,6 +95,19 @@ describe('what a gate refuses of a node', () => {
     await stream.hears('ack');
     stream.say({ type: 'batch', epoch: 2, position: 9, items: [], chain: chainAt(8) });
     assert.equal(await stream.closed, CLOSE.forked);
+  });
+
+  scene('a frame that is too large: it decides no more, and comes for a snapshot', async (it) => {
+    it.stream.welcome();
+    it.stream.snapshot(8);
+    await it.stream.hears('ack');
+    await it.stream.grant(5000);
+    await answerSyncs(it.stream);
+    await it.gate.ready();
+    it.stream.sayRaw(' '.repeat(LARGEST_FROM_NODE + 1));
+    const next = await it.node.stream();
+    assert.equal((await next.hears('attach')).applied, null);
+    assert.notEqual(reasonOf(it.gate), 'ready');
   });
 
   scene('a lease that nobody asked for, and one of nothing', async (it) => {
@@ -287,6 +300,20 @@ describe('a gate and its node', () => {
       await (await node.stream()).hears('attach');
     });
   }
+
+  scene('whatever welcomes it and grants it nothing, it comes back to ever later', async (it) => {
+    const takes = async (stream: ScriptedStream) => {
+      stream.welcome();
+      stream.snapshot(8);
+      await stream.hears('ack');
+      stream.close(CLOSE.forked);
+    };
+    await takes(it.stream);
+    const begun = Date.now();
+    for (let turn = 0; turn < 6; turn++) await takes(await it.node.stream());
+    // At least half of 50, 100, 200, 400, 800 and 1600 ms; were each the first failure, 300 ms would do.
+    assert.ok(Date.now() - begun >= 1500, 'it came back as if all were well');
+  });
 
   test('of two control planes it goes to the other when one is gone', async () => {
     await using node = await startScriptedNode();

@@ -104,7 +104,8 @@ mutualTlsOnBothDatabases('an open connection with a client certificate', (world)
     const session = openSession(world(), late, client);
     assert.notEqual(await statusOver(session, late), 200);
     await world().addAuthority(root, late.hostname);
-    assert.notEqual(await statusOver(session, late), 200);
+    assert.equal(await statusOver(session, late), 421, 'it was not asked for this one');
+    assert.equal(session.closed || (await once(session, 'goaway')).length > 0, true, 'nor will it be');
     session.close();
     const anew = openSession(world(), late, client);
     assert.equal(await statusOver(anew, late), 200);
@@ -173,8 +174,59 @@ mutualTlsOnBothDatabases('an open connection with a client certificate', (world)
     await world().addAuthority(await createAuthority(), both.hostname);
     const shared = openSession(world(), asking, client);
     assert.equal(await statusOver(shared, asking), 200);
-    assert.notEqual(await statusOver(shared, both), 200, 'its authority is not that of the other host');
+    assert.equal(await statusOver(shared, both), 421, 'its authority is not that of the other host');
+    assert.equal(await statusOver(shared, asking), 200, 'the connection is as good as it was');
     shared.close();
+    for (const sent of [client, undefined]) {
+      const own = openSession(world(), both, sent);
+      for (let time = 0; time < 2; time++) assert.equal(await statusOver(own, both), 401, 'not in a loop');
+      own.close();
+    }
+  });
+
+  it('that was asked rightly is not sent away, nor one for a host whose authorities are over', async () => {
+    const root = await createAuthority();
+    const client = await createClient(root);
+    const brief = await createAuthority({ until: world().app.clock.now() + HOUR });
+    const [other, over] = [
+      await world().createApplication('over-other', FOR_CERTIFICATES),
+      await world().createApplication('over', FOR_CERTIFICATES),
+    ];
+    const [host, more] = [
+      await world().createApplication('rightly', FOR_CERTIFICATES),
+      await world().createApplication('more', FOR_CERTIFICATES),
+    ];
+    await world().addAuthority(brief, over.hostname);
+    const id = await world().addAuthority(root, host.hostname, more.hostname);
+    const session = openSession(world(), other);
+    const [bare, good] = [openSession(world(), host), openSession(world(), host, client)];
+    assert.equal(await statusOver(session, over), 421);
+    assert.equal(await statusOver(bare, host), 401);
+    assert.equal(await statusOver(good, host), 200);
+    await world().addAuthority(await createAuthority(), host.hostname);
+    assert.equal(await statusOver(good, host), 200, 'its own still counts');
+    assert.equal(await statusOver(bare, host), 421);
+    const { sdk, account_id } = world();
+    await sdk.zeroTrust.access.certificates.delete(id, { account_id });
+    assert.equal(await statusOver(good, host), 421, 'it may have one of the other');
+    const anew = openSession(world(), host, client);
+    for (let time = 0; time < 2; time++) assert.equal(await statusOver(anew, host), 401);
+    const plain = openSession(world(), other);
+    world().app.clock.advance(2 * HOUR);
+    assert.equal(await statusOver(plain, over), 401, 'nothing is asked for there');
+    for (const one of [session, bare, good, anew, plain]) one.close();
+  });
+
+  it('over HTTP/1.1 is closed with its 421, so that the next is another', async () => {
+    const late = await world().createApplication('late-1', FOR_CERTIFICATES);
+    const socket = connect({ host: '127.0.0.1', port: world().app.port, ...optionsFor(late) });
+    await once(socket, 'secureConnect');
+    await world().addAuthority(await createAuthority(), late.hostname);
+    socket.write(`GET /echo HTTP/1.1\r\nHost: ${late.host}\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    assert.match(String(answer), /^HTTP\/1\.1 421 /);
+    assert.match(String(answer), /^connection: close\r$/im);
+    socket.destroy();
   });
 
   it('goes on while the server gets a new certificate of its own, and is asked for after it', async () => {

@@ -121,17 +121,40 @@ proxiedOnBothDatabases('what a provider says of somebody', (proxied) => {
     });
   }
 
-  test('is forgotten when it is to tell no more of that, and ends every session that had it told', async () => {
+  test('is asked anew when it is to tell more: every session ends, and what it rested on', async () => {
+    await using estate = await createEstate(proxied());
+    const { engineers, everyone, scripted } = estate;
+    const person = estate.person('asked-anew');
+    const browser = await estate.signedIn(person, ['eng'], [engineers, everyone]);
+    const open = await Promise.all([openSocket(browser, engineers), openSocket(browser, everyone)]);
+    await scripted.configure({ claims: ['groups', 'suspended'] });
+    for (const one of open) {
+      assert.equal(one.gate.client.destroyed, true);
+      assert.equal(await one.ended(), 0);
+    }
+    for (const { site } of [engineers, everyone])
+      assert.notEqual((await browser.get(`${site}/`)).status, 200);
+    scripted.provider.userInfo = { sub: person.sub };
+    assert.equal((await browser.follow(`${engineers.site}/`)).status, 200, 'after signing in again');
+  });
+
+  test('is not forgotten while a rule asks about it, and then ends every session that had it told', async () => {
     await using estate = await createEstate(proxied());
     const { engineers, everyone, scripted } = estate;
     const person = estate.person('forgotten');
     const browser = await estate.signedIn(person, ['eng'], [engineers, everyone]);
-    const lost = await openSocket(browser, engineers);
+    const kept = await openSocket(browser, engineers);
+    await assert.rejects(scripted.configure({ claims: [] }), /409/);
+    await kept.finish();
+    assert.equal((await browser.get(`${engineers.site}/`)).status, 200);
+
+    const { account_id, sdk } = proxied().world;
+    await sdk.zeroTrust.access.applications.delete(engineers.id, { account_id });
+    const lost = await openSocket(browser, everyone);
     await scripted.configure({ claims: [] });
     assert.equal(lost.gate.client.destroyed, true);
     assert.equal(await lost.ended(), 0);
-    assert.notEqual((await browser.get(`${engineers.site}/`)).status, 200);
-    assert.notEqual((await browser.follow(`${engineers.site}/`)).status, 200, 'nor after signing in again');
+    assert.notEqual((await browser.get(`${everyone.site}/`)).status, 200);
     assert.equal((await browser.follow(`${everyone.site}/`)).status, 200);
   });
 });

@@ -3,26 +3,23 @@ import { type Answers, questionKey } from '../../src/policy/evaluate.ts';
 import { toNamedList } from '../../src/policy/named-sets.ts';
 import { parseRules } from '../../src/policy/rule-reader.ts';
 import type { Identity, NamedSets, Policy, Rule, RuleLists, Surroundings } from '../../src/policy/rules.ts';
-import type { PlainList, RuleType } from './reference-evaluator.ts';
+import type { PlainList } from './reference-evaluator.ts';
 import {
   COMMON_NAMES,
   canonical,
   createTape,
   drawAddress,
   drawBlock,
-  drawDomain,
   drawEmail,
-  drawId,
-  drawName,
-  drawQuestion,
+  drawKnownId,
+  drawText,
   IDS,
   METHODS,
   ORGANIZATIONS,
   QUESTIONS,
-  type Spelled,
   type Tape,
-  TEXTS,
 } from './reference-pools.ts';
+import { drawRule, type SpelledRule } from './reference-rules.ts';
 
 /** Policies and who asks, twice: as they are meant, and as they are after having been written and read. */
 export interface Case {
@@ -53,12 +50,13 @@ export interface Asker {
 export const ASKERS = 4;
 
 export const cases: fc.Arbitrary<Case> = fc
-  .uint8Array({ minLength: 40, maxLength: 400, size: 'max' })
+  .uint8Array({ minLength: 80, maxLength: 480, size: 'max' })
   .map((bytes) => drawCase(createTape(bytes)));
 
 function drawCase(tape: Tape): Case {
   const isSpelled = tape.draw(2) === 1;
   const askers = Array.from({ length: ASKERS }, () => drawAsker(tape));
+  const answers = drawAnswers(tape);
   const policies = drawPolicies(tape);
   const isOrderly = tape.draw(2) === 0;
   const groups = IDS.map((id, at) => [id, drawGroup(tape, isOrderly ? at + 1 : 0)] as const);
@@ -67,13 +65,9 @@ function drawCase(tape: Tape): Case {
   const named = new Map([...lists].map(([id, list]) => [id, toNamedList(list)]));
   const sets = { group: (id: string) => read.groups.get(id), list: (id: string) => named.get(id) };
   const meant = isSpelled ? readAll({ policies, groups }, meantRules) : read;
-  return { meant, read, lists, sets, askers, isSpelled, ...drawAnswers(tape) };
+  return { meant, read, lists, sets, askers, isSpelled, ...answers };
 }
 
-interface SpelledRule {
-  readonly clean: Rule;
-  readonly raw: unknown;
-}
 type SpelledLists = Readonly<Record<keyof RuleLists, readonly SpelledRule[]>>;
 type SpelledPolicy = Omit<Policy, keyof RuleLists> & SpelledLists;
 interface SpelledMaterial {
@@ -112,7 +106,7 @@ function drawPolicies(tape: Tape): SpelledPolicy[] {
     .map((_, at) => {
       // Ids in an order that is not the order of the list.
       const id = `b${(at * 3 + start) % 8}`;
-      const decision = tape.pick(['allow', 'deny', 'non_identity', 'bypass', 'allow', 'allow'] as const);
+      const decision = tape.pick(['allow', 'deny', 'non_identity', 'bypass', 'allow', 'bypass'] as const);
       const precedence = tape.draw(4);
       const duration = tape.draw(2) === 0 ? null : `${at + 1}h`;
       return { id, name: id, decision, precedence, session_duration: duration, ...drawLists(tape, 0) };
@@ -144,82 +138,6 @@ function drawCrowd(tape: Tape): SpelledRule[] {
   return Array.from({ length: 1 + tape.draw(40) }, (_, at) => ({ clean: make(at), raw: make(at) }));
 }
 
-const TYPES: readonly [RuleType, ...RuleType[]] = [
-  ...(['everyone', 'email', 'email_domain', 'email_list', 'ip', 'ip_list', 'group', 'group'] as const),
-  ...([
-    'login_method',
-    'auth_method',
-    'oidc',
-    'oidc',
-    'saml',
-    'azureAD',
-    'okta',
-    'github-organization',
-  ] as const),
-  ...(['service_token', 'any_valid_service_token', 'certificate', 'common_name'] as const),
-  ...(['external_evaluation', 'group', 'group', 'ip', 'email', 'everyone'] as const),
-];
-
-function drawRule(tape: Tape, groupsFrom: number): SpelledRule {
-  const type = tape.pick(TYPES);
-  const { clean, raw } = DRAWN[type](tape, groupsFrom);
-  return { clean: { [type]: clean } as unknown as Rule, raw: { [type]: raw } };
-}
-
-type Draw = (tape: Tape, groupsFrom: number) => Spelled<unknown>;
-
-const nothing: Draw = () => ({ clean: {}, raw: {} });
-const text: Draw = (tape) => same(tape.pick(TEXTS));
-const ofClaims =
-  (name: string, value: string): Draw =>
-  (tape) =>
-    fields({ [name]: text(tape, 0), [value]: text(tape, 0), identity_provider_id: drawId(tape) });
-
-const DRAWN: Readonly<Record<RuleType, Draw>> = {
-  everyone: nothing,
-  certificate: nothing,
-  any_valid_service_token: nothing,
-  email: (tape) => fields({ email: drawEmail(tape) }),
-  email_domain: (tape) => fields({ domain: drawDomain(tape) }),
-  email_list: (tape) => fields({ id: drawId(tape) }),
-  ip: (tape) => fields({ ip: drawBlock(tape) }),
-  ip_list: (tape) => fields({ id: drawId(tape) }),
-  group: (tape, from) => {
-    const later = IDS.slice(from);
-    const clean = later[tape.draw(later.length || 1)] ?? 'a1b2c3d4-0000-4000-8000-ffffffffffff';
-    return fields({ id: { clean, raw: clean.toUpperCase() } });
-  },
-  login_method: (tape) => fields({ id: drawId(tape) }),
-  auth_method: (tape) => fields({ auth_method: same(tape.pick(METHODS)) }),
-  oidc: (tape) => {
-    const provider =
-      tape.draw(2) === 0 ? { clean: null, raw: tape.pick([undefined, null, '']) } : drawId(tape);
-    return fields({ claim_name: text(tape, 0), claim_value: text(tape, 0), identity_provider_id: provider });
-  },
-  saml: ofClaims('attribute_name', 'attribute_value'),
-  azureAD: (tape) => fields({ id: text(tape, 0), identity_provider_id: drawId(tape) }),
-  okta: (tape) => fields({ name: text(tape, 0), identity_provider_id: drawId(tape) }),
-  'github-organization': (tape) => {
-    const team = tape.draw(2) === 0 ? { clean: null, raw: null } : drawName(tape);
-    return fields({ name: drawName(tape), team, identity_provider_id: drawId(tape) });
-  },
-  service_token: (tape) => fields({ token_id: drawId(tape) }),
-  common_name: (tape) => fields({ common_name: same(tape.pick(COMMON_NAMES)) }),
-  external_evaluation: drawQuestion,
-};
-
-function same<Value>(value: Value): Spelled<Value> {
-  return { clean: value, raw: value };
-}
-
-function fields(spelled: Readonly<Record<string, Spelled<unknown>>>): Spelled<unknown> {
-  const entries = Object.entries(spelled);
-  return {
-    clean: Object.fromEntries(entries.map(([key, { clean }]) => [key, clean])),
-    raw: Object.fromEntries(entries.map(([key, { raw }]) => [key, raw])),
-  };
-}
-
 function drawAsker(tape: Tape): Asker {
   const { raw } = drawAddress(tape);
   const commonName = tape.draw(3) === 0 ? null : tape.pick(COMMON_NAMES);
@@ -233,15 +151,15 @@ function drawAsker(tape: Tape): Asker {
 
 function drawIdentity(tape: Tape): Identity {
   const kind = tape.pick(['person', 'person', 'person', 'service', 'certificate', 'nobody'] as const);
-  if (kind === 'service') return { kind, serviceTokenId: tape.pick(IDS) };
+  if (kind === 'service') return { kind, serviceTokenId: drawKnownId(tape) };
   if (kind !== 'person') return { kind };
-  const claims = tape.several(3, () => [tape.pick(TEXTS), tape.several(2, () => tape.pick(TEXTS))] as const);
-  const inGroups = tape.several(2, () => tape.pick(TEXTS));
+  const claims = tape.several(3, () => [drawText(tape), tape.several(2, () => drawText(tape))] as const);
+  const inGroups = tape.several(2, () => drawText(tape));
   const organizations = tape.several(2, () => drawMembership(tape));
   return {
     kind,
     email: drawEmail(tape).clean,
-    providerId: tape.pick(IDS),
+    providerId: drawKnownId(tape),
     claims: Object.fromEntries([...claims, ['groups', inGroups], ['github_organizations', organizations]]),
     amr: tape.several(2, () => tape.pick(METHODS)),
   };

@@ -15,7 +15,7 @@ export function createTape(bytes: Uint8Array): Tape {
   const draw = (count: number) => (bytes[at++] ?? 0) % count;
   return {
     draw,
-    pick: (items) => items[draw(items.length)] ?? items[0],
+    pick: (items) => items[draw(items.length)] as (typeof items)[0],
     several: (most, make) => Array.from({ length: draw(most + 1) }, make),
   };
 }
@@ -64,7 +64,7 @@ const URLS: Some<Some<string>> = [
 ];
 
 /** Names that an object has anyway, and texts that look like what keys are joined with. */
-export const TEXTS = [
+const TEXTS = [
   'a',
   'b',
   'A',
@@ -84,8 +84,17 @@ export const COMMON_NAMES = ['robot', 'Robot', 'robot.example.com'] as const;
 export const drawEmail = (tape: Tape) => spelledOf(tape, tape.pick(EMAILS));
 export const drawDomain = (tape: Tape) => spelledOf(tape, tape.pick(DOMAINS));
 
+/** The first more often than the others, so that what is named is met. */
+export function drawKnownId(tape: Tape): string {
+  return tape.draw(2) === 0 ? IDS[0] : tape.pick(IDS);
+}
+
+export function drawText(tape: Tape): string {
+  return tape.draw(2) === 0 ? tape.pick(['a', 'groups', 'b']) : tape.pick(TEXTS);
+}
+
 export function drawId(tape: Tape): Spelled<string> {
-  const clean = tape.pick(IDS);
+  const clean = drawKnownId(tape);
   return { clean, raw: tape.draw(2) === 0 ? clean : clean.toUpperCase() };
 }
 

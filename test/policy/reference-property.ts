@@ -37,10 +37,14 @@ export function byTheBook(
 export function disagreement(given: Case, candidate: Candidate): string | null {
   for (const asker of given.askers) {
     const wrong = faultFor(given, asker, candidate);
-    if (wrong !== null)
-      return `${wrong}\n${JSON.stringify({ asker, policies: given.meant.policies }, null, 1)}`;
+    if (wrong !== null) return `${wrong}\n${describeCase(given, asker)}`;
   }
   return null;
+}
+
+function describeCase({ meant, lists, full }: Case, asker: Asker): string {
+  const { policies, groups } = meant;
+  return JSON.stringify({ asker, policies, groups: [...groups], lists: [...lists], full: [...full] });
 }
 
 function faultFor(given: Case, asker: Asker, candidate: Candidate): string | null {
@@ -49,9 +53,8 @@ function faultFor(given: Case, asker: Asker, candidate: Candidate): string | nul
   if (typeof asked === 'string') return asked;
   if (isCircular(given, asker)) return weakness(asked, circularDue(given, asker));
   const book = byTheBook(given);
-  const known = given.given === null ? null : given.full;
-  const wrong = difference(asked, book(asker, known)) ?? weakness(asked, cloudflares(given, asker));
-  if (wrong !== null || start.questions.length > 0 || given.given === null) return wrong;
+  const wrong = difference(asked, book(asker, given.full)) ?? weakness(asked, cloudflares(given, asker));
+  if (wrong !== null || start.questions.length > 0) return wrong;
   // It asked for nothing: then it must not matter what would have been answered.
   return difference(start, book(asker, given.given)) ?? difference(start, book(asker, otherwise(given)));
 }
@@ -73,8 +76,7 @@ export function isCircular(given: Case, asker: Asker): boolean {
 function circularDue(given: Case, asker: Asker): 'allow' | 'deny' {
   const all = given.meant.policies;
   const policies = asker.identity.kind === 'nobody' ? all.filter(({ decision }) => decision !== 'deny') : all;
-  const known = given.given === null ? null : given.full;
-  return byTheBook({ ...given, meant: { ...given.meant, policies } })(asker, known).verdict;
+  return byTheBook({ ...given, meant: { ...given.meant, policies } })(asker, given.full).verdict;
 }
 
 interface Asking {
@@ -107,7 +109,6 @@ interface Asked {
 }
 
 function problemOf(question: ExternalQuestion, { given, asker, known }: Asked): string | null {
-  if (given.given === null) return 'it asks where nobody is asked';
   if (asker.identity.kind === 'nobody') return 'it asks about nobody';
   if (known.has(questionKey(question))) return 'it asks again';
   const open = byTheBook(given)(asker, known).questions.map(questionKey);
@@ -120,8 +121,8 @@ function weakness({ verdict }: Evaluation, due: 'allow' | 'deny'): string | null
 }
 
 /** Whom Cloudflare's order keeps out, we keep out. */
-export function cloudflares({ meant, lists, given, full }: Case, asker: Asker): 'allow' | 'deny' {
-  const world = worldOf(meant.groups, { lists, asker, answers: given === null ? null : full });
+export function cloudflares({ meant, lists, full }: Case, asker: Asker): 'allow' | 'deny' {
+  const world = worldOf(meant.groups, { lists, asker, answers: full });
   return evaluateInCloudflaresOrder(meant.policies, world);
 }
 
@@ -143,7 +144,6 @@ interface Situation extends Pick<World, 'lists'> {
 
 function worldOf(groups: World['groups'], { lists, asker, answers }: Situation): World {
   const { identity, meant: surroundings } = asker;
-  const answer = (question: ExternalQuestion) =>
-    answers === null ? null : answers.get(questionKey(question));
+  const answer = (question: ExternalQuestion) => answers?.get(questionKey(question));
   return { identity, surroundings, groups, lists, answer };
 }

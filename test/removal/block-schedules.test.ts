@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { endAccessOfEmail } from '../../src/access/users/users.ts';
+import { endAccessOfEmail } from '../../src/access/users/user-removals.ts';
 import { operator } from '../../src/kernel/actor.ts';
 import { timestamp } from '../../src/kernel/clock.ts';
 import { newUuid } from '../../src/kernel/ids.ts';
@@ -142,7 +142,14 @@ const careless =
   ({ control }, { accountId }, { email }) =>
     commitAct(control, { accountId, actor: operator, authorize: NO_RIGHTS_ASKED }, async (tx) => {
       const { items } = await endAccessOfEmail(tx, accountId, email);
-      const row = { id: newUuid(), account_id: accountId, email, email_key: email, reason: '' };
+      const row = {
+        id: newUuid(),
+        account_id: accountId,
+        email,
+        email_key: email,
+        block_key: email,
+        reason: '',
+      };
       await tx.query
         .insertInto('blocked_users')
         .values({ ...row, created_at: timestamp(0) })

@@ -1,4 +1,4 @@
-import { deleteUser } from '../../src/access/users/users.ts';
+import { deleteUser } from '../../src/access/users/user-removals.ts';
 import type { Database } from '../../src/database/database.ts';
 import { createGateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';

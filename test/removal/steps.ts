@@ -1,5 +1,6 @@
 import { updateProvider } from '../../src/access/identity-providers/identity-providers.ts';
-import { deleteUser, findUserIdByEmail, revokeUser } from '../../src/access/users/users.ts';
+import { deleteUser, revokeUser } from '../../src/access/users/user-removals.ts';
+import { findUserIdByEmail } from '../../src/access/users/users.ts';
 import type { Act } from '../../src/database/act.ts';
 import type { Database, Tx } from '../../src/database/database.ts';
 import { failureOf } from '../../src/database/failures.ts';

@@ -66,6 +66,29 @@ gatedOnBothDatabases('somebody who is blocked', (world) => {
     });
   });
 
+  const spellings: readonly (readonly [blocked: string, comes: string])[] = [
+    ['tagged@example.com', 'tagged+2@example.com'],
+    ['änn@example.com', 'Änn@example.com'],
+    ['wide@example.com', 'ｗide@example.com'],
+    ['both@example.com', 'ＢＯＴＨ＋2@example.com'],
+  ];
+  for (const [email, other] of spellings) {
+    it(`does not come back as ${other} for ${email}`, async () => {
+      const person = world().person({ email: other });
+      await block(world(), { email });
+      await withoutAccess(world(), async () => {
+        const page = await signInWith(world(), {}, { browser: world().browser(), person });
+        assertRefused(world(), page, 'user_blocked');
+      });
+    });
+  }
+
+  it('with a tag is kept out with that tag alone', async () => {
+    await block(world(), { email: 'single+2@example.com' });
+    await world().signedIn(world().person({ email: 'single@example.com' }));
+    await world().signedIn(world().person({ email: 'single+3@example.com' }));
+  });
+
   it('gets in again once unblocked, by logging in afresh', async () => {
     const person = world().person();
     const browser = await world().signedIn(person);

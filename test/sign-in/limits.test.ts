@@ -53,4 +53,18 @@ describe('starting sign-ins', () => {
     // The API has a window of its own: whoever floods sign-in locks no administrator out.
     assert.equal((await world.app.api('GET', `/accounts/${world.account_id}`)).status, 200);
   });
+
+  it('counts the /64 network of an IPv6 address, and an IPv4 address by itself', async () => {
+    const database = await databases[0]?.create();
+    assert.ok(database);
+    await using world = await startGated(database, [`--rate-limit=${LIMIT}`]);
+    const from = async (address: string) => {
+      const headers = { 'x-forwarded-for': address };
+      return (await world.browser().request(`${world.team}/cdn-cgi/access/login`, { headers })).status;
+    };
+    for (let count = 0; count < LIMIT; count++) assert.equal(await from(`2001:db8:0:1:${count}::1`), 302);
+    assert.equal(await from('2001:db8:0:1:ffff::2'), 429);
+    assert.equal(await from('2001:db8:0:2::1'), 302);
+    for (let count = 1; count <= LIMIT + 1; count++) assert.equal(await from(`192.0.2.${count}`), 302);
+  });
 });

@@ -1,11 +1,30 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { Client } from 'pg';
 import { MINUTE } from '../../src/kernel/clock.ts';
 import { assertMails, begun } from '../support/pin-steps.ts';
 import { notThe, PIN, type PinWorld, pinsOnBothDatabases } from '../support/pin-world.ts';
 import { readRows } from '../support/rows.ts';
 import { assertPage, assertRefused, later, withoutAccess } from '../support/sign-in-steps.ts';
 import { codeIn } from '../support/smtp.ts';
+
+async function failures({ world }: PinWorld, userId = ''): Promise<string[]> {
+  const { sdk, account_id } = world;
+  const { result } = await sdk.zeroTrust.access.users.failedLogins.list(userId, { account_id });
+  return result.map(({ metadata }) => (metadata as { reason: string }).reason);
+}
+
+/** The same, once there are some: they are noted after the answer. */
+async function noted(pins: PinWorld, userId = ''): Promise<string[]> {
+  for (let left = 500; left > 0; left -= 1) {
+    const found = await failures(pins, userId);
+    if (found.length > 0) return found;
+    await setTimeout(10);
+  }
+  return [];
+}
 
 pinsOnBothDatabases('a code by mail is refused', (pins) => {
   it('once it was entered wrongly five times, and the right one too from then on', async () => {
@@ -29,9 +48,30 @@ pinsOnBothDatabases('a code by mail is refused', (pins) => {
       assertRefused(world, await visitor.enter(url, code), 'state_unknown');
       assertRefused(world, await visitor.get(url), 'state_unknown');
     });
-    const failed = await sdk.zeroTrust.access.users.failedLogins.list(user.id ?? '', { account_id });
-    const reasons = failed.result.map(({ metadata }) => (metadata as { reason: string }).reason);
-    assert.deepEqual(reasons, ['pin_used_up']);
+    assert.deepEqual(await noted(pins(), user.id), ['pin_used_up']);
+  });
+
+  it('for the last time before that is noted for the user: how long it takes tells of nobody', async (t) => {
+    const { world } = pins();
+    if (world.database.url === null) return t.skip('the notes alone cannot be locked');
+    const { sdk, account_id } = world;
+    const user = await sdk.zeroTrust.access.users.create({ account_id, email: 'timed@example.com' });
+    const { visitor, url, code } = await begun(pins(), 'timed@example.com');
+    for (const step of [1, 2, 3, 4]) await visitor.enter(url, notThe(code, step));
+    const holder = new Client(world.database.url);
+    await holder.connect();
+    try {
+      await holder.query('begin; lock table failed_logins in exclusive mode');
+      const tooLong = AbortSignal.timeout(8000);
+      const answer = visitor.enter(url, notThe(code)).catch(() => null);
+      const first = await Promise.race([answer, once(tooLong, 'abort').then(() => null)]);
+      assert.ok(first, 'the answer waited for the note');
+      assertRefused(world, first, 'pin_used_up');
+      assert.deepEqual(await failures(pins(), user.id), []);
+    } finally {
+      await holder.end();
+    }
+    assert.deepEqual(await noted(pins(), user.id), ['pin_used_up']);
   });
 
   it('when any number of tries come at once: five of them count', async () => {

@@ -214,9 +214,55 @@ samlOnBothDatabases('posting a response', (set) => {
     const browser = world.browser();
     const form = await formFor(set(), { browser, person: person() });
     assert.equal((await postResponse(browser, form)).status, 303);
-    const forged = { ...form, fields: { ...form.fields, SAMLResponse: 'eA==' } };
+    const SAMLResponse = Buffer.from('<Response/>').toString('base64');
+    const forged = { ...form, fields: { ...form.fields, SAMLResponse } };
     assert.equal((await bring(browser, forged)).status, 302);
     assert.ok(hasSession(browser));
+  });
+
+  test('of what cannot be a response keeps nothing, and the sign-in goes on', async () => {
+    const { world, person } = set();
+    const browser = world.browser();
+    const form = await formFor(set(), { browser, person: person() });
+    const rows = (await readRows(world.database)).sign_in_states;
+    const genuine = Buffer.from(form.fields.SAMLResponse ?? '', 'base64').toString();
+    for (const text of [
+      'x',
+      '\0',
+      '<',
+      '{"Response":1}',
+      '<a:Assertion/>',
+      '<Responses/>',
+      '<a Response=""/>',
+      '<a:b:Response/>',
+      ' &lt;Response/>',
+      '<!DOCTYPE r><Response/>',
+      `x${genuine}`,
+      `${genuine}${' '.repeat(64 * 1024)}`,
+    ]) {
+      const fields = { ...form.fields, SAMLResponse: Buffer.from(text).toString('base64') };
+      const page = await withoutAccess(world, () => postResponse(browser, { ...form, fields }));
+      assertRefused(world, page, 'provider_answer_invalid', 502);
+    }
+    assert.deepEqual((await readRows(world.database)).sign_in_states, rows);
+    assert.equal((await bring(browser, form)).status, 302);
+  });
+
+  test('in lines, with what no base64 is, keeps the response alone', async () => {
+    const { world, person } = set();
+    const sizeOf = async (more: (encoded: string) => string) => {
+      const browser = world.browser();
+      const form = await formFor(set(), { browser, person: person() });
+      const SAMLResponse = more(form.fields.SAMLResponse ?? '');
+      assert.equal(
+        (await postResponse(browser, { ...form, fields: { ...form.fields, SAMLResponse } })).status,
+        303,
+      );
+      return Math.max(...((await readRows(world.database)).sign_in_states ?? []).map((row) => row.length));
+    };
+    const plain = await sizeOf((encoded) => encoded);
+    const padded = await sizeOf((encoded) => '!'.repeat(50_000) + encoded.replaceAll(/.{76}/g, '$&\r\n'));
+    assert.ok(padded < plain + 1000, `${padded} after ${plain}`);
   });
 
   test('of ten megabytes is refused before it is read', async () => {

@@ -83,6 +83,53 @@ const OF_IDENTITY = {
 
 const naming = (id: string) => ({ service_token: { token_id: id } });
 
+onBothDatabases('policies that are too large', (stage) => {
+  const large = (at: number, count = 460) =>
+    policy({
+      name: `Large ${at}`,
+      include: Array.from({ length: count }, () => ({ common_name: { common_name: 'x'.repeat(1024) } })),
+    });
+  const refused = (answer: { status: number; body: { errors: { source?: { pointer: string } }[] } }) => [
+    answer.status,
+    answer.body.errors.map(({ source }) => source?.pointer),
+  ];
+
+  test('are refused: one beyond 512 KiB, and those of an application beyond 2 MiB together', async () => {
+    const { app, account_id } = use(stage);
+    const application = await createApplication(stage);
+    const collection = `/accounts/${account_id}/access/apps/${application}/policies`;
+    for (let at = 0; at < 4; at++) {
+      assert.equal((await app.api('POST', collection, { body: large(at) })).status, 201);
+    }
+    const { id } = await createPolicy(stage, application);
+    const rows = await readRows(stage.database);
+    const groups = `/accounts/${account_id}/access/groups`;
+    const reusable = `/accounts/${account_id}/access/policies`;
+    for (const [method, target] of [
+      ['POST', collection],
+      ['PUT', `${collection}/${id}`],
+      ['POST', reusable],
+      ['POST', groups],
+    ] as const) {
+      const answer = await app.api(method, target, { body: large(9, 560) });
+      assert.deepEqual(refused(answer), [400, ['/include']], target);
+    }
+    for (const [method, target] of [
+      ['POST', collection],
+      ['PUT', `${collection}/${id}`],
+    ] as const) {
+      assert.deepEqual(refused(await app.api(method, target, { body: large(9) })), [400, ['']], method);
+    }
+    const path = `/accounts/${account_id}/access/apps/${application}`;
+    const { result } = (await app.api('GET', path)).body;
+    const kept = result.policies.map((one: Shown) => ({ id: one.id }));
+    const body = { type: 'self_hosted', domain: result.domain, policies: [...kept, large(9)] };
+    assert.deepEqual(refused(await app.api('PUT', path, { body })), [400, ['/policies/5']]);
+    assert.deepEqual(await readRows(stage.database), rows);
+    assert.equal((await app.api('PUT', path, { body: { ...body, policies: kept } })).status, 200);
+  });
+});
+
 onBothDatabases('a policy that cannot be', (stage) => {
   test('is refused with a pointer to what is wrong, on create and on update, and nothing changes', async () => {
     const { app, account_id } = use(stage);

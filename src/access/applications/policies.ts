@@ -20,6 +20,7 @@ import {
   presentPolicy,
   toPolicyRow,
 } from './held-policies.ts';
+import { refuseTooMuch } from './policies-size.ts';
 import { deletePolicyRow, insertPolicy, shiftPolicies, updatePolicyRow } from './policy-store.ts';
 
 interface OfApplication {
@@ -56,6 +57,7 @@ export async function createPolicy(
   const precedence = await makeRoom(tx, application, input.precedence ?? null);
   const { account_id: accountId, id } = application.row;
   const row = toPolicyRow(input, { accountId, applicationId: id, precedence, now });
+  refuseTooMuchWith(application, row);
   await insertPolicy(tx, row);
   await putReferences(tx, { accountId, holder: holderOf(row.id), references });
   return await changed(tx, application, { row, action: 'policy.create' });
@@ -74,6 +76,7 @@ export async function updatePolicy(
   const moves = input.precedence !== undefined && input.precedence !== before.precedence;
   const precedence = moves ? await makeRoom(tx, application, input.precedence ?? null) : before.precedence;
   const row = { ...before, ...policyFields(input), precedence, updated_at: now };
+  refuseTooMuchWith(application, row);
   await updatePolicyRow(tx, row);
   await putReferences(tx, { accountId, holder: holderOf(row.id), references });
   return await changed(tx, application, { row, action: 'policy.update' });
@@ -91,6 +94,11 @@ export async function deletePolicy(
   await dropReferences(tx, { accountId, holder: holderOf(row.id) });
   const change = await changed(tx, application, { row, action: 'policy.delete' });
   return { ...change, result: { id } };
+}
+
+function refuseTooMuchWith({ policies }: WholeApplication, row: PolicyRow): void {
+  const others = policies.flatMap((held) => (held.reusable || held.row.id === row.id ? [] : [held.row]));
+  refuseTooMuch([...others, row].map((one) => ({ row: one, pointer: '' })));
 }
 
 function holderOf(id: string): Holder {

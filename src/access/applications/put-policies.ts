@@ -7,6 +7,7 @@ import { policyFields, saysTheSame } from '../policies/policy-input.ts';
 import { dropReferences, putReferences, type Reference, readReferences } from '../rules/rules.ts';
 import type { EmbeddedPolicy } from './embedded-policies.ts';
 import { type HeldPolicy, type PolicyInput, toPolicyRow } from './held-policies.ts';
+import { refuseTooMuch } from './policies-size.ts';
 import { replacePolicies } from './policy-store.ts';
 
 interface Put {
@@ -19,8 +20,8 @@ interface Put {
 /**
  * Replaces the policies of an application by those of a body. A policy of its own that is named keeps its id and what
  * is not said of it; one that is not named is gone. A reusable policy is linked, and stays what it is. Without a
- * precedence each comes after the one before it. 400 with pointers for what is neither, and for what rules name and
- * the account does not have.
+ * precedence each comes after the one before it. 400 with pointers for what is neither, for what rules name and the
+ * account does not have, and for rules that are too much together.
  */
 export async function putPolicies(tx: Tx, { application, embedded, existing, now }: Put): Promise<void> {
   const { account_id: accountId, id: applicationId } = application;
@@ -28,6 +29,11 @@ export async function putPolicies(tx: Tx, { application, embedded, existing, now
   const others = embedded.flatMap(({ id }) => (id === null || own.some((row) => row.id === id) ? [] : [id]));
   const reusable = await holdReusablePolicies(tx, accountId, [...new Set(others)]);
   const planned = plan(embedded, { accountId, applicationId, own, reusable, now });
+  refuseTooMuch(
+    planned.flatMap((one, at) =>
+      one.kind === 'own' ? [{ row: one.row, pointer: embedded[at]?.pointer ?? '' }] : [],
+    ),
+  );
   const references = await referencesOf(tx, accountId, planned);
   await replacePolicies(tx, application, {
     own: planned.flatMap((one) => (one.kind === 'own' ? [one.row] : [])),

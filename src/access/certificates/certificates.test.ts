@@ -161,6 +161,17 @@ onBothDatabases('certificates', (stage) => {
     await empty();
   });
 
+  test('has at most a hundred host names, on creation and on update', async () => {
+    const named = (count: number) => Array.from({ length: count }, (_, at) => `h${at}.example`);
+    const asked = { certificate: root.cert, name: 'CA', associated_hostnames: named(101) };
+    await assertRefused(asked, { status: 400, pointer: '/associated_hostnames' });
+    const { id } = await create({ associated_hostnames: named(100) });
+    const target = `/accounts/${use().account_id}/access/certificates/${id}`;
+    const put = await stage.app.api('PUT', target, { body: { associated_hostnames: named(101) } });
+    assert.deepEqual([put.status, put.body.errors[0].source.pointer], [400, '/associated_hostnames']);
+    await empty();
+  });
+
   test('is created, read, listed, updated and deleted', async () => {
     const { account_id, certificates } = use();
     const answer = await certificates

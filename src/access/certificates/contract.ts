@@ -20,7 +20,7 @@ export const Certificate = Type.Object({
 const name = Type.String({ minLength: 1, maxLength: 350 });
 
 const hostnames = Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
-  maxItems: 250,
+  maxItems: 100,
   description: 'Host names, each on which client certificates of this authority count.',
 });
 

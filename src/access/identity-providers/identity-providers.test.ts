@@ -72,7 +72,7 @@ async function seedSession(stage: Stage, providerId: string) {
   await app.app.control.database.write(async (tx) => {
     await tx.query
       .insertInto('identities')
-      .values({ ...identity, profile: '{}', claims: '{}', created_at: now, updated_at: now })
+      .values({ ...identity, profile: '{}', claims: '{}', told_at: -1, created_at: now, updated_at: now })
       .execute();
     const parent = { identity_id: identity.id, epoch: 1, position: 0 };
     const session = { ...own, ...parent, nonce: newUuid(), amr: '[]', provider_sid: null };

@@ -10,11 +10,11 @@ import { quote } from '../../kernel/result.ts';
 import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import type { ProviderState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
-import { refuseIfNamed } from '../rules/rules.ts';
+import { refuseIfAsked, refuseIfNamed } from '../rules/rules.ts';
 import type { IdentityProvider } from './contract.ts';
 import type { OpenedProvider } from './opened.ts';
 import {
-  dropsClaims,
+  changedClaims,
   type ExaminedProvider,
   examineProvider,
   isRepointed,
@@ -153,8 +153,9 @@ export async function createProvider(
 /**
  * Replaces the settings; the secret stays if none is sent. Pointing it elsewhere (issuer, endpoints, client,
  * e-mail claim) forgets every identity and ends every session that came through it: whoever answers there now
- * has vouched for none of them. Dropping a claim ends the sessions alone: policies are evaluated on it, and no
- * session keeps what is not told any more.
+ * has vouched for none of them. Other claims end the sessions alone: no session keeps what is not told any more, and
+ * what excludes on a new one is evaluated on nobody who has not been asked for it. A claim that a rule asks about is
+ * not dropped: 409.
  */
 export async function updateProvider(
   tx: Tx,
@@ -165,6 +166,8 @@ export async function updateProvider(
   const { name, issuer, settings, secret } = examined;
   const before = knownOf(row);
   if (secret === null) refuseLeak(before, examined);
+  const { dropped, added } = changedClaims(before, examined);
+  await refuseIfAsked(tx, { accountId, providerId: id, claims: dropped, what: called(row) });
   const change = {
     name,
     issuer,
@@ -175,9 +178,9 @@ export async function updateProvider(
   await updateProviderRow(tx, row, change);
   const repointed = isRepointed(before, examined);
   const identities = repointed ? await deleteIdentitiesThrough(tx, accountId, id) : 0;
-  const fewerClaims = dropsClaims(before, examined);
-  if (fewerClaims) await endSessionsThrough(tx, accountId, id);
-  const ends = repointed || fewerClaims;
+  const otherClaims = dropped.length > 0 || added.length > 0;
+  if (otherClaims) await endSessionsThrough(tx, accountId, id);
+  const ends = repointed || otherClaims;
   const updated = { ...row, ...change };
   return {
     result: presentProvider(updated),
@@ -187,7 +190,7 @@ export async function updateProvider(
       resource: resourceOf(id),
       metadata: {
         ...{ name, issuer, repointed, identities },
-        fewer_claims: fewerClaims,
+        other_claims: otherClaims,
         new_secret: secret !== null,
       },
     },
@@ -201,8 +204,7 @@ export async function deleteProvider(
 ): Promise<Change<{ id: string }>> {
   const row = await lockProvider(tx, accountId, id);
   if (!row) throw unknownProvider();
-  const what = `the identity provider ${quote(row.name)}`;
-  await refuseIfNamed(tx, { accountId, to: { type: 'identity_provider', id }, what });
+  await refuseIfNamed(tx, { accountId, to: { type: 'identity_provider', id }, what: called(row) });
   const identities = await deleteIdentitiesThrough(tx, accountId, id);
   await deleteProviderRow(tx, accountId, id);
   return {
@@ -224,6 +226,10 @@ function knownOf({ type, issuer, config }: IdentityProviderRow): KnownProvider {
 function stateItem(row: IdentityProviderRow): FeedItem {
   const state: ProviderState = { id: row.id, type: row.type, name: row.name };
   return { kind: 'provider', id: row.id, state: { ...state } as JsonObject };
+}
+
+function called({ name }: IdentityProviderRow): string {
+  return `the identity provider ${quote(name)}`;
 }
 
 function resourceOf(id: string) {

@@ -106,11 +106,14 @@ export function isRepointed(before: KnownProvider, now: KnownProvider): boolean 
   return before.issuer !== now.issuer || !isDeepStrictEqual(proofOf(before.settings), proofOf(now.settings));
 }
 
-/** Whether a claim that policies could ask about is told no more. */
-export function dropsClaims(before: KnownProvider, now: KnownProvider): boolean {
+/** Names of the claims that policies could ask about, and that are told no more, or only now. */
+export function changedClaims(before: KnownProvider, now: KnownProvider) {
   const { claimsOf } = kindOf(now.type);
-  const kept = new Set(claimsOf(now.settings));
-  return claimsOf(before.settings).some((name) => !kept.has(name));
+  const [had, has] = [claimsOf(before.settings), claimsOf(now.settings)];
+  return {
+    dropped: had.filter((name) => !has.includes(name)),
+    added: has.filter((name) => !had.includes(name)),
+  };
 }
 
 /** The stored secret is sent to nobody but those it was given for: it is asked for anew if they change. */

@@ -71,6 +71,7 @@ async function seedSession({ app }: Stage, providerId: string): Promise<string> 
     subject: email,
     profile: '{}',
     claims: '{"a":["b"]}',
+    told_at: -1,
   };
   await app.app.control.database.write(async (tx) => {
     await tx.query
@@ -474,7 +475,7 @@ function kindsOn(stage: Stage): void {
     });
   }
 
-  const dropped: [string, () => object, () => object][] = [
+  const claims: [string, () => object, () => object][] = [
     ['saml', () => samlConfig({ attributes: ['a', 'b'] }), () => samlConfig({ attributes: ['b'] })],
     [
       'azureAD',
@@ -487,16 +488,28 @@ function kindsOn(stage: Stage): void {
       () => ({ ...CLIENT, issuer: provider.issuer }),
     ],
   ];
-  for (const [type, from, to] of dropped) {
-    test(`that keeps a claim no more (${type}) ends its sessions and forgets claims, not people`, async () => {
-      const { id } = await made(stage, type, to());
-      const identity = await seedSession(stage, id);
-      assert.equal((await update(stage, id, type, from())).status, 200);
-      assert.equal((await standsOf(stage, identity)).session, true, 'one more claim ends nothing');
-      assert.equal((await update(stage, id, type, to())).status, 200);
-      assert.deepEqual(await standsOf(stage, identity), { session: false, claims: '{}' });
-    });
+  for (const [type, more, fewer] of claims) {
+    for (const [name, from, to] of [
+      ['keeps a claim no more', more, fewer],
+      ['is to keep one more claim', fewer, more],
+    ] as const) {
+      test(`that ${name} (${type}) ends its sessions and forgets claims, not people`, async () => {
+        const { id } = await made(stage, type, from());
+        const identity = await seedSession(stage, id);
+        assert.equal((await update(stage, id, type, from())).status, 200);
+        assert.equal((await standsOf(stage, identity)).session, true, 'the same claims end nothing');
+        assert.equal((await update(stage, id, type, to())).status, 200);
+        assert.deepEqual(await standsOf(stage, identity), { session: false, claims: '{}' });
+      });
+    }
   }
+
+  test('that keeps the same claims in another order ends nothing', async () => {
+    const { id } = await made(stage, 'saml', samlConfig({ attributes: ['a', 'b'] }));
+    const identity = await seedSession(stage, id);
+    assert.equal((await update(stage, id, 'saml', samlConfig({ attributes: ['b', 'a'] }))).status, 200);
+    assert.equal((await standsOf(stage, identity)).session, true);
+  });
 
   test('is the one-time PIN once in an account, whoever creates two at the same time', async () => {
     const answers = await Promise.all([1, 2, 3].map(() => create(stage, 'onetimepin', {})));

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
-import { revokeUser } from '../users/users.ts';
+import { revokeUser } from '../users/user-removals.ts';
 import { Organization, OrganizationCreate, OrganizationUpdate, RevokeQuery, RevokeUser } from './contract.ts';
 import {
   getOrganization,

@@ -36,7 +36,7 @@ import {
 export type PresentedReusablePolicy = Static<typeof ReusablePolicy>;
 
 /** Cloudflare's limit (reference §3.4). */
-export const MOST_REUSABLE_POLICIES = 500;
+const MOST_REUSABLE_POLICIES = 500;
 
 const MOST_NAMED = 5;
 

@@ -15,22 +15,31 @@ export interface Checked extends Explanation {
 
 /**
  * Judges a user as they were seen last: the provider, its claims, how they proved themselves, and the address. Client
- * certificates are none of a person's: rules that ask for one do not match.
+ * certificates are none of a person's: rules that ask for one do not match. Of many policies, only some are explained.
  */
 export function checkPerson(
   policies: readonly Policy[],
   user: SeenUser,
   { sets, indexes }: RuleWorld,
+  most = policies.length,
 ): Checked {
   const surroundings = { ip: seenAddress(user), certificate: null };
   const asked = { identity: toPerson(user), surroundings, sets, indexes, answers: null };
-  const explained = explain(policies, asked);
-  const { evaluation } = explained;
+  const evaluation = evaluate(policies, asked);
   // Whoever is let in without a question needs no policy of their own.
   const open = evaluate(policies, { ...asked, identity: { kind: 'nobody' } });
-  if (open.verdict === 'allow') return { ...explained, evaluation: open, status: 'approved' };
-  if (evaluation.questions.length > 0) return { ...explained, status: 'error' };
-  return { ...explained, status: evaluation.verdict === 'allow' ? 'approved' : 'blocked' };
+  const decided = open.verdict === 'allow' ? open : evaluation;
+  const { policies: explained } = explain(toExplain(policies, decided.policy, most), asked);
+  const told = { evaluation: decided, policies: explained };
+  if (decided.verdict === 'allow' && decided.questions.length === 0) return { ...told, status: 'approved' };
+  return { ...told, status: decided.questions.length > 0 ? 'error' : 'blocked' };
+}
+
+/** All of them; of more than are asked for the one that decided, or the first. */
+function toExplain(policies: readonly Policy[], decider: string | null, most: number): readonly Policy[] {
+  if (policies.length <= most) return policies;
+  const deciding = policies.filter(({ id }) => id === decider);
+  return deciding.length > 0 ? deciding : policies.slice(0, most);
 }
 
 function toPerson({ email_key: email, identity }: SeenUser): PersonIdentity {

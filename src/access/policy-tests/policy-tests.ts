@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Static } from 'typebox';
 import type { Reader, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
@@ -16,6 +17,7 @@ import {
   findTest,
   insertResults,
   insertTest,
+  isTesting,
   listResults,
   listSeenUsers,
   updateTest,
@@ -27,6 +29,8 @@ const KEPT_FOR = DAY;
 /** A test that takes longer is given up, and says so. */
 const TIME_LIMIT = 5 * MINUTE;
 const AT_ONCE = 200;
+/** Of how many policies it is kept why they did not decide. */
+const FEW = 5;
 
 /** A new test of these policies, which begins with `runPolicyTest`. */
 export async function createPolicyTest(
@@ -42,6 +46,7 @@ export async function createPolicyTest(
     created_at: timestamp(now),
     expires_at: timestamp(now + KEPT_FOR),
   };
+  if (await isTesting(tx, accountId, timestamp(now - TIME_LIMIT - MINUTE))) throw busy();
   await insertTest(tx, row);
   if ((await countTests(tx, accountId)) > MOST_TESTS) throw tooMany();
   return {
@@ -93,14 +98,18 @@ async function judgeAll(
   while (clock.now() < until) {
     const users = await listSeenUsers(database.reader, row.account_id, { after, limit: AT_ONCE });
     if (users.length === 0) return true;
-    const results = users.map((user, index): PolicyTestUserRow => {
-      const { status, evaluation, policies: explained } = checkPerson(policies, user, world);
+    const results: PolicyTestUserRow[] = [];
+    for (const [index, user] of users.entries()) {
+      // One at a time: the process has requests to answer.
+      await setImmediate();
+      const { status, evaluation, policies: explained } = checkPerson(policies, user, world, FEW);
       counts[status === 'error' ? 'errored' : status] += 1;
       const { verdict, reason, policy } = evaluation;
       const explanation = JSON.stringify({ verdict, reason, policy, policies: explained });
       const { id: user_id, email, name } = user;
-      return { test_id: row.id, ordinal: counts.total + index, user_id, email, name, status, explanation };
-    });
+      const ordinal = counts.total + index;
+      results.push({ test_id: row.id, ordinal, user_id, email, name, status, explanation });
+    }
     counts.total += users.length;
     after = users.at(-1)?.email_key ?? after;
     await database.write(async (tx) => {
@@ -161,6 +170,10 @@ async function theTest(reader: Reader, accountId: string, id: string): Promise<P
   const row = await findTest(reader, accountId, id);
   if (!row) throw refusal('notFoundAccess', { detail: 'policy test not found' });
   return row;
+}
+
+function busy() {
+  return refusal('invalidAccess', { detail: 'another policy test of the account is still running' });
 }
 
 function tooMany() {

@@ -98,6 +98,19 @@ export async function findTest(reader: Reader, accountId: string, id: string): P
   return row ?? null;
 }
 
+/** Whether a test of the account that began since then is still running. */
+export async function isTesting(reader: Reader, accountId: string, since: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('policy_tests')
+    .select('id')
+    .where('account_id', '=', accountId)
+    .where('status', '=', 'processing')
+    .where('created_at', '>', since)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** How many tests of the account are kept. */
 export async function countTests(reader: Reader, accountId: string): Promise<number> {
   return await countRows(

@@ -24,7 +24,16 @@ interface Place {
 }
 
 /** Every type of provider that speaks OpenID Connect. */
-const OPENID_TYPES = ['oidc', 'google', 'google-apps', 'azureAD', 'okta', 'onelogin', 'pingone', 'centrify'];
+export const OPENID_TYPES: readonly string[] = [
+  'oidc',
+  'google',
+  'google-apps',
+  'azureAD',
+  'okta',
+  'onelogin',
+  'pingone',
+  'centrify',
+];
 
 const PROVIDER = { type: 'identity_provider', key: 'identity_provider_id' } as const;
 

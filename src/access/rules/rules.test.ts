@@ -41,6 +41,24 @@ describe('rules as they are written', () => {
     assert.deepEqual(pointers(tooMany), ['/require']);
   });
 
+  test('have 512 KiB in their three lists, in bytes, and the list that is too much is pointed at', () => {
+    const one = { common_name: { common_name: '\u00e9'.repeat(1000) } };
+    const bytes = Buffer.byteLength(JSON.stringify(one)) + 1;
+    const most = Math.floor((512 * 1024 - 5) / bytes);
+    const rules = (count: number) => Array.from({ length: count }, () => one);
+    const pointers = (placed: PlacedLists) => ruleProblems(placed).map(({ pointer }) => pointer);
+    assert.deepEqual(pointers({ include: rules(most), pointer: '/p' }), []);
+    assert.deepEqual(pointers({ include: rules(most + 1), pointer: '/p' }), ['/p/include']);
+    const half = rules(Math.floor(most / 2));
+    assert.deepEqual(pointers({ include: half, require: half, pointer: '' }), []);
+    assert.deepEqual(pointers({ include: half, exclude: [everyone], require: rules(most), pointer: '' }), [
+      '/require',
+    ]);
+    assert.deepEqual(pointers({ include: half, exclude: rules(most), require: half, pointer: '' }), [
+      '/exclude',
+    ]);
+  });
+
   test('are read normalised from what is stored, and not at all if any of them cannot be', () => {
     const row = { include: '[{"email":{"email":"ANN@Example.com"}}]', exclude: '[]', require: '[]' };
     const include = [{ email: { email: 'ann@example.com' } }];
@@ -51,6 +69,9 @@ describe('rules as they are written', () => {
     assert.throws(() => toRuleLists({ ...row, require: '[' }));
   });
 });
+
+/** Settings of a provider of any type that keeps what the rules below ask about. */
+const KEEPS = '{"claims":["a"],"attributes":["a"],"support_groups":true}';
 
 /** An account with one of everything that rules can name. */
 async function prepare(stage: Stage) {
@@ -98,7 +119,7 @@ async function prepare(stage: Stage) {
           type,
           name: type,
           issuer: id,
-          config: '{}',
+          config: KEEPS,
           client_secret: '',
           ...at,
         })

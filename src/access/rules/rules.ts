@@ -3,13 +3,18 @@ import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { below, type Problem, quote } from '../../kernel/result.ts';
 import { parseInclude, parseRules } from '../../policy/rule-reader.ts';
 import type { Rule, RuleLists } from '../../policy/rules.ts';
-import { type Named, namedBy } from './named.ts';
+import { type AskedClaim, claimsAskedBy, keepsClaim, unkeptProblem } from './claims.ts';
+import { type Named, namedBy, OPENID_TYPES } from './named.ts';
 import {
   deleteReferences,
   findNamed,
+  findProviders,
+  type HolderRow,
   holdNamed,
+  holdProviders,
   insertReferences,
   listHolders,
+  listRulesWith,
   type NamedRow,
   type ReferenceType,
 } from './store.ts';
@@ -37,36 +42,67 @@ export interface Holder {
 
 const LISTS = ['include', 'exclude', 'require'] as const;
 const MOST_PROBLEMS = 20;
+/** Of the three lists of one policy or group together, in bytes of their JSON: they travel to gates as one item. */
+const MOST_BYTES = 512 * 1024;
 const MOST_HOLDERS = 5;
 
-/** What is wrong with the shapes of rules: at most 20 problems. What they name is not looked for. */
+/** What is wrong with the shapes of rules, or their size: at most 20 problems. What they name is not looked for. */
 export function ruleProblems({ include, exclude, require, pointer }: PlacedLists): Problem[] {
   const readings = [
     parseInclude(include ?? [], below(pointer, 'include')),
     parseRules(exclude ?? [], below(pointer, 'exclude')),
     parseRules(require ?? [], below(pointer, 'require')),
   ];
-  return readings.flatMap((reading) => (reading.ok ? [] : reading.problems)).slice(0, MOST_PROBLEMS);
+  const problems = readings.flatMap((reading) => (reading.ok ? [] : reading.problems));
+  if (problems.length > 0) return problems.slice(0, MOST_PROBLEMS);
+  return sizeProblems({ include, exclude, require, pointer });
 }
+
+/** What the lists of a policy or group take together, in bytes of their JSON. */
+export function bytesOfRules(lists: Omit<PlacedLists, 'pointer'>): number {
+  return LISTS.reduce((sum, list) => sum + Buffer.byteLength(JSON.stringify(lists[list] ?? [])), 0);
+}
+
+/** Points at the list with which it becomes too much. */
+function sizeProblems({ pointer, ...lists }: PlacedLists): Problem[] {
+  let size = 0;
+  for (const list of LISTS) {
+    size += bytesOfRules({ [list]: lists[list] });
+    if (size > MOST_BYTES) return [{ pointer: below(pointer, list), message: TOO_MUCH }];
+  }
+  return [];
+}
+
+const TOO_MUCH = `has too much: the lists may have ${MOST_BYTES / 1024} KiB of JSON together`;
 
 /**
  * What rules of checked shape name, each once. Refuses with a 400 and pointers what the account does not have, a list
- * of the wrong type, and a provider of a kind that could never satisfy the rule. In a writing transaction, what is
- * named stays until its end: whoever deletes it waits, and finds the references.
+ * of the wrong type, a provider of a kind that could never satisfy the rule, and a claim that the provider does not
+ * keep: what excludes or denies on it would let everybody in. In a writing transaction, what is named stays until its
+ * end: whoever deletes it, or drops the claim, waits, and finds the rules.
  */
 export async function readReferences(
   reader: Reader,
   accountId: string,
   placed: readonly PlacedLists[],
 ): Promise<Reference[]> {
-  const named = placed.flatMap((lists) =>
-    LISTS.flatMap((list) => namedBy(readRules(lists[list] ?? []), below(lists.pointer, list))),
+  const lists = placed.flatMap((one) =>
+    LISTS.map((list) => ({ rules: readRules(one[list] ?? []), pointer: below(one.pointer, list) })),
   );
+  const named = lists.flatMap(({ rules, pointer }) => namedBy(rules, pointer));
   const unique = new Map(named.map(({ type, id }) => [keyOf(type, id), { type, id }]));
   const rows = await rowsOf(reader, accountId, [...unique.values()]);
-  const problems = named.flatMap((one) => problemOf(one, rows.get(keyOf(one.type, one.id))));
-  if (problems.length > 0) throw invalidInput(problems.slice(0, MOST_PROBLEMS), 'invalidAccess');
+  refuseProblems(named.flatMap((one) => problemOf(one, rows.get(keyOf(one.type, one.id)))));
+  const asked = lists.flatMap(({ rules, pointer }) => claimsAskedBy(rules, pointer));
+  const openId = asked.some(({ providerId }) => providerId === null)
+    ? (await providersOf(reader, accountId)).filter(({ kind }) => OPENID_TYPES.includes(kind))
+    : [];
+  refuseProblems(asked.flatMap((claim) => keptProblem(claim, rows, openId)));
   return [...unique.values()];
+}
+
+function refuseProblems(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw invalidInput(problems.slice(0, MOST_PROBLEMS), 'invalidAccess');
 }
 
 /** Replaces what the rules of the holder name. */
@@ -96,12 +132,40 @@ export async function refuseIfNamed(
 ): Promise<void> {
   const holders = await listHolders(tx, { accountId, to, limit: MOST_HOLDERS + 1 });
   if (holders.length === 0) return;
-  const words = holders.slice(0, MOST_HOLDERS).map(({ type, id, name }) => `${type} ${quote(name)} (${id})`);
-  const more = holders.length > MOST_HOLDERS ? ' and others' : '';
   // The codes of a family are those of its paths: lists are not below /access.
   throw refusal(to.type === 'list' ? 'conflict' : 'conflictAccess', {
-    detail: `${what} is in use by ${words.join(', ')}${more}`,
+    detail: `${what} is in use by ${inWords(holders)}`,
   });
+}
+
+/**
+ * Refuses with a 409 that names at most five holders if any rule asks about a claim that the provider, whose row the
+ * caller has locked, is to keep no more: an exclude or a deny on it would let in without a word. A rule for any
+ * provider counts as well. `what` is what people call the provider.
+ */
+export async function refuseIfAsked(
+  tx: Tx,
+  dropped: { accountId: string; providerId: string; claims: readonly string[]; what: string },
+): Promise<void> {
+  const { accountId, providerId, claims, what } = dropped;
+  if (claims.length === 0) return;
+  // Rules of Entra say `groups` without naming it.
+  const found = await listRulesWith(tx, accountId, [...claims, 'azureAD']);
+  const holders = found.filter((row) =>
+    Object.values(toRuleLists(row))
+      .flatMap((rules: readonly Rule[]) => claimsAskedBy(rules, ''))
+      .some((asked) => claims.includes(asked.name) && (asked.providerId ?? providerId) === providerId),
+  );
+  if (holders.length === 0) return;
+  const names = claims.map(quote).join(', ');
+  throw refusal('conflictAccess', {
+    detail: `${what} cannot stop keeping ${names}: rules ask about it in ${inWords(holders)}`,
+  });
+}
+
+function inWords(holders: readonly HolderRow[]): string {
+  const words = holders.slice(0, MOST_HOLDERS).map(({ type, id, name }) => `${type} ${quote(name)} (${id})`);
+  return words.join(', ') + (holders.length > MOST_HOLDERS ? ' and others' : '');
 }
 
 /**
@@ -139,6 +203,10 @@ async function rowsOf(
   return rows;
 }
 
+async function providersOf(reader: Reader, accountId: string): Promise<readonly NamedRow[]> {
+  return isTx(reader) ? await holdProviders(reader, accountId) : await findProviders(reader, accountId);
+}
+
 function isTx(reader: Reader): reader is Tx {
   return 'afterCommit' in reader;
 }
@@ -154,6 +222,18 @@ function problemOf({ type, pointer, of }: Named, row: NamedRow | undefined): Pro
   if (!row) return [{ pointer, message: `is not ${WHAT[type]} of this account` }];
   if (!of || of.kinds.includes(row.kind)) return [];
   return [{ pointer, message: `must be ${of.called}` }];
+}
+
+/** For a provider that is named and there; for a claim of any provider, one of them has to keep it. */
+function keptProblem(
+  asked: AskedClaim,
+  rows: ReadonlyMap<string, NamedRow>,
+  openId: readonly NamedRow[],
+): Problem[] {
+  const { providerId, name } = asked;
+  const named = providerId === null ? undefined : rows.get(keyOf('identity_provider', providerId));
+  const keepers = providerId === null ? openId : named ? [named] : [];
+  return keepers.some((keeper) => keepsClaim(keeper, name)) ? [] : [unkeptProblem(asked)];
 }
 
 function keyOf(type: ReferenceType, id: string): string {

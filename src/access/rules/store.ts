@@ -1,5 +1,5 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
-import { forKeyShare, type Reader, type Tx } from '../../database/database.ts';
+import { forKeyShare, likeLiteral, type Reader, type Tx } from '../../database/database.ts';
 import type { RuleReferenceRow, Tables } from '../../database/tables.ts';
 
 /** What a rule can name. */
@@ -9,6 +9,8 @@ export interface NamedRow {
   readonly id: string;
   /** The type of a list or of a provider; '' for what has none. */
   readonly kind: string;
+  /** The settings of a provider, JSON; '' for what has none. */
+  readonly config: string;
 }
 
 interface Ids {
@@ -17,7 +19,7 @@ interface Ids {
   readonly ids: readonly string[];
 }
 
-interface HolderRow {
+export interface HolderRow {
   readonly type: string;
   readonly id: string;
   readonly name: string;
@@ -58,11 +60,29 @@ async function inParts<T, R>(all: readonly T[], work: (part: readonly T[]) => Pr
 function selectNamed(reader: Reader, { accountId, type, ids }: Ids): SelectNamed {
   const table: NamedTable = TABLES[type];
   const kind = type === 'list' || type === 'identity_provider' ? sql<string>`type` : sql<string>`''`;
+  const config = type === 'identity_provider' ? sql<string>`config` : sql<string>`''`;
   return reader.query
     .selectFrom(table as 'lists')
-    .select(['id', kind.as('kind')])
+    .select(['id', kind.as('kind'), config.as('config')])
     .where('account_id', '=', accountId)
     .where('id', 'in', [...ids]);
+}
+
+export async function findProviders(reader: Reader, accountId: string): Promise<NamedRow[]> {
+  return await selectProviders(reader, accountId).execute();
+}
+
+/** The same, and none of them changes until the end of the transaction. */
+export async function holdProviders(tx: Tx, accountId: string): Promise<NamedRow[]> {
+  return await forKeyShare(tx, selectProviders(tx, accountId), 'identity_providers').execute();
+}
+
+function selectProviders(reader: Reader, accountId: string) {
+  return reader.query
+    .selectFrom('identity_providers')
+    .select(['id', 'type as kind', 'config'])
+    .where('account_id', '=', accountId)
+    .orderBy('id');
 }
 
 export async function insertReferences(tx: Tx, { accountId, holder, references }: References): Promise<void> {
@@ -128,4 +148,40 @@ export async function listHolders(
     found.push(...rows.map(({ id, name }) => ({ type, id, name })));
   }
   return found.slice(0, limit);
+}
+
+interface RulesRow extends HolderRow {
+  readonly include: string;
+  readonly exclude: string;
+  readonly require: string;
+}
+
+/** Those in whose rules one of these texts stands as JSON has it; in any case of its letters. */
+export async function listRulesWith(
+  reader: Reader,
+  accountId: string,
+  texts: readonly string[],
+): Promise<RulesRow[]> {
+  const patterns = texts.map((text) => likeLiteral(JSON.stringify(text)));
+  const found: RulesRow[] = [];
+  for (const [type, table] of HOLDERS) {
+    const rows = await reader.query
+      .selectFrom(table as 'policies')
+      .select(['id', 'name', 'include', 'exclude', 'require'])
+      .where('account_id', '=', accountId)
+      .where(({ or, ref }) =>
+        or(
+          patterns.flatMap((pattern) =>
+            (['include', 'exclude', 'require'] as const).map(
+              (list) => sql<boolean>`${ref(list)} like ${pattern} escape '\\'`,
+            ),
+          ),
+        ),
+      )
+      .orderBy('name')
+      .orderBy('id')
+      .execute();
+    found.push(...rows.map((row) => ({ type, ...row })));
+  }
+  return found;
 }

@@ -15,7 +15,8 @@ import {
   UserQuery,
 } from './contract.ts';
 import { activeSessions, failedLogins, lastSeenIdentity, sessionIdentity } from './sessions.ts';
-import { createUser, deleteUser, getUser, listUserPage, presentUser, updateUser } from './users.ts';
+import { deleteUser } from './user-removals.ts';
+import { createUser, getUser, listUserPage, presentUser, updateUser } from './users.ts';
 
 const tag = 'Zero Trust users';
 const readers = ['Access: Audit Logs Read', 'Access: Users Read', 'Access: Users Write'] as const;

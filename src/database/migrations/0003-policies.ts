@@ -102,10 +102,13 @@ export const policies: Migration = {
       account_id text not null references accounts (id) on delete cascade,
       email text not null,
       email_key text not null,
+      -- Of all spellings that it keeps out.
+      block_key text not null,
       reason text not null,
       created_at text not null,
       unique (account_id, email_key)
     )`,
+    'create index blocked_users_by_key on blocked_users (account_id, block_key)',
     'create index blocked_users_of_account on blocked_users (account_id, created_at, id)',
     // The one-time code of a sign-in under way.
     `create table sign_in_pins (
@@ -133,6 +136,8 @@ export const policies: Migration = {
     'alter table sign_in_states add column response text',
     // JSON: what the provider told last, as policies are evaluated on it.
     "alter table identities add column claims text not null default '{}'",
+    // The position of the feed by which it was told: what was asked of the provider before says less.
+    'alter table identities add column told_at integer not null default -1',
     // JSON array: how the person proved themselves (RFC 8176).
     "alter table sessions add column amr text not null default '[]'",
     // The provider's own name for the session, by which it may end it.

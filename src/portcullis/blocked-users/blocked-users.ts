@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
-import { endAccessOfEmail, findUserIdByEmail } from '../../access/users/users.ts';
+import { endAccessOfEmail } from '../../access/users/user-removals.ts';
+import { findUserIdByEmail } from '../../access/users/users.ts';
 import type { Act } from '../../database/act.ts';
 import type { Reader, Tx } from '../../database/database.ts';
 import type { KeyedList } from '../../database/paging.ts';
@@ -9,14 +10,15 @@ import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
 import { type Change, type Control, commitAct } from '../../removal/act.ts';
+import { blockKey, blockKeysOf } from './block-key.ts';
 import type { BlockedUser } from './contract.ts';
 import { countBlocked, deleteBlocked, hasBlocked, insertBlocked, listBlocked } from './store.ts';
 
 export type PresentedBlockedUser = Static<typeof BlockedUser>;
 
-/** Whether nobody may sign in with that e-mail key. */
+/** Whether nobody may sign in with that e-mail key: it, or what it is a spelling or a tag of, is blocked. */
 export async function isBlocked(reader: Reader, accountId: string, emailKey: string): Promise<boolean> {
-  return await hasBlocked(reader, accountId, emailKey);
+  return await hasBlocked(reader, accountId, blockKeysOf(emailKey));
 }
 
 export function presentBlockedUser({ id, email, reason, created_at }: BlockedUserRow): PresentedBlockedUser {
@@ -75,7 +77,8 @@ async function block(
     throw invalidInput([{ pointer: '/email', message: 'is not an e-mail address' }], 'invalidAccess');
   }
   const { userId, sessions, items } = await endAccessOfEmail(tx, accountId, emailKey);
-  const written = { email: email.normalize('NFC'), email_key: emailKey, reason: reason.normalize('NFC') };
+  const keys = { email_key: emailKey, block_key: blockKey(emailKey) };
+  const written = { email: email.normalize('NFC'), ...keys, reason: reason.normalize('NFC') };
   const row = { id: newUuid(), account_id: accountId, ...written, created_at: now };
   await insertBlocked(tx, row);
   return {

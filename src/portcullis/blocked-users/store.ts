@@ -11,8 +11,14 @@ function selectBlocked(reader: Reader, accountId: string, emailKey: string | nul
   return emailKey === null ? all : all.where('email_key', '=', emailKey);
 }
 
-export async function hasBlocked(reader: Reader, accountId: string, emailKey: string): Promise<boolean> {
-  return (await selectBlocked(reader, accountId, emailKey).executeTakeFirst()) !== undefined;
+/** Whether any of these block keys is blocked. */
+export async function hasBlocked(
+  reader: Reader,
+  accountId: string,
+  blockKeys: readonly string[],
+): Promise<boolean> {
+  const select = selectBlocked(reader, accountId, null).where('block_key', 'in', blockKeys);
+  return (await select.limit(1).executeTakeFirst()) !== undefined;
 }
 
 export async function listBlocked(
