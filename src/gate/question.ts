@@ -116,10 +116,13 @@ function isScheme(text: string | undefined): text is Scheme {
   return text === 'http' || text === 'https';
 }
 
+const HOST = /^(?=[^:]{1,253}(?::|$))[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::\d{1,5})?$/;
+/** Of a name, and a port. */
+const LONGEST_HOST = 253 + 6;
+
 /** Labels without an empty one: `wiki.example.` would be another spelling of a name that applications are found by. */
 function isHost(text: string | undefined): text is string {
-  if (text === undefined || text.length > 260) return false;
-  return /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?::\d{1,5})?$/.test(text);
+  return text !== undefined && text.length <= LONGEST_HOST && HOST.test(text);
 }
 
 function isTarget(text: string | undefined): text is string {

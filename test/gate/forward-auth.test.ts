@@ -137,7 +137,6 @@ describe('forward-auth', () => {
     ['a host that no application has', 'unknown.localhost'],
     ['another port of a host with a port', 'app.localhost:1'],
     ['the host without its port', 'app.localhost'],
-    ['a host that ends in a dot', 'app.localhost.'],
     ['a host below an application’s', 'x.app.localhost'],
   ] as const) {
     test(`denies ${name}`, async () => {
@@ -147,6 +146,13 @@ describe('forward-auth', () => {
       assert.deepEqual([inside.status, inside.reason], [403, 'application_unknown']);
     });
   }
+
+  test('takes a host with an empty label for no host: it is another spelling of one', async () => {
+    for (const host of ['app.localhost.', 'app.localhost.:80', '.app.localhost', 'app..localhost']) {
+      const answer = await asks(about(world, '/', host));
+      assert.deepEqual([answer.status, answer.reason], [400, 'question_malformed'], host);
+    }
+  });
 
   test('denies the team domain, which is no application', async () => {
     assert.equal((await asks(about(world, '/', new URL(world.team).host))).reason, 'application_unknown');
