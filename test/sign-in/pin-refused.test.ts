@@ -51,25 +51,25 @@ pinsOnBothDatabases('a code by mail is refused', (pins) => {
     assert.deepEqual(await noted(pins(), user.id), ['pin_used_up']);
   });
 
-  it('for the last time before that is noted for the user: how long it takes tells of nobody', async (t) => {
+  it('for the last time before that is noted for the user: how long it takes tells of nobody', async () => {
     const { world } = pins();
-    if (world.database.url === null) return t.skip('the notes alone cannot be locked');
     const { sdk, account_id } = world;
     const user = await sdk.zeroTrust.access.users.create({ account_id, email: 'timed@example.com' });
     const { visitor, url, code } = await begun(pins(), 'timed@example.com');
     for (const step of [1, 2, 3, 4]) await visitor.enter(url, notThe(code, step));
-    const holder = new Client(world.database.url);
-    await holder.connect();
+    // On SQLite the notes alone cannot be locked: there it is told that they are written all the same.
+    const holder = world.database.url === null ? null : new Client(world.database.url);
+    await holder?.connect();
     try {
-      await holder.query('begin; lock table failed_logins in exclusive mode');
+      await holder?.query('begin; lock table failed_logins in exclusive mode');
       const tooLong = AbortSignal.timeout(8000);
       const answer = visitor.enter(url, notThe(code)).catch(() => null);
       const first = await Promise.race([answer, once(tooLong, 'abort').then(() => null)]);
       assert.ok(first, 'the answer waited for the note');
       assertRefused(world, first, 'pin_used_up');
-      assert.deepEqual(await failures(pins(), user.id), []);
+      if (holder) assert.deepEqual(await failures(pins(), user.id), []);
     } finally {
-      await holder.end();
+      await holder?.end();
     }
     assert.deepEqual(await noted(pins(), user.id), ['pin_used_up']);
   });
