@@ -19,8 +19,8 @@ const GOAL: Goal = { of: 'ratio', atLeast: 0.9 };
 
 /**
  * The same sessions asked about by forward-auth where one rule decides, and where the account has as many applications,
- * groups and rules as it may have, and the application names every group: what is evaluated must not be felt. With two
- * addresses in turn nothing of a verdict is remembered, and every request is evaluated.
+ * groups and rules as it may have, and the application names every group: what is evaluated must not be felt. From more
+ * addresses in turn than a verdict is remembered for, every request is evaluated.
  */
 export async function measurePolicies(context: BenchContext, world: World): Promise<void> {
   await using stack = new AsyncDisposableStack();
@@ -36,7 +36,7 @@ export async function measurePolicies(context: BenchContext, world: World): Prom
     { sessions: `${questions.length} sessions`, requests: questions, goal: GOAL },
     {
       sessions: `${moving.length} sessions, each from another address each time`,
-      requests: [...moving, ...moving.map(fromElsewhere)],
+      requests: ADDRESSES.flatMap((address) => moving.map((question) => from(address, question))),
     },
   ];
   say('forward-auth with few rules and with as many as there may be, in turn');
@@ -53,8 +53,11 @@ export async function measurePolicies(context: BenchContext, world: World): Prom
   }
 }
 
-function fromElsewhere(question: string): string {
-  return question.replace('192.0.2.7', '198.51.100.7');
+/** More than a gate remembers of one person. */
+const ADDRESSES = Array.from({ length: 12 }, (_, n) => `198.51.100.${n + 1}`);
+
+function from(address: string, question: string): string {
+  return question.replace('192.0.2.7', address);
 }
 
 function sayRules({ applications, groups, rules }: Rules): string {

@@ -61,6 +61,12 @@ export function formatCidr({ network, prefix }: Cidr): string {
   return `${formatAddress(ipaddr.fromByteArray(bytes))}/${prefix}`;
 }
 
+/** A block as `formatCidr` writes it; null for what is none. */
+export function normaliseCidr(text: string): string | null {
+  const block = parseCidr(text);
+  return block && formatCidr(block);
+}
+
 /** Whether any of the blocks holds the address. */
 export function contains(blocks: readonly Cidr[], address: Address): boolean {
   return blocks.some(
@@ -91,10 +97,11 @@ export function createBlockSet(blocks: readonly Cidr[]): BlockSet {
     of.values.add(toNumber(network) >> shift);
   }
   const common = intersection(blocks);
+  const all = [...networks.values()];
   return {
     has: (address) => {
       const [kind, value] = [address.kind(), toNumber(address)];
-      return [...networks.values()].some((of) => of.kind === kind && of.values.has(value >> of.shift));
+      return all.some((of) => of.kind === kind && of.values.has(value >> of.shift));
     },
     allHave: (address) => blocks.length === 0 || (common !== null && contains([common], address)),
   };

@@ -1,4 +1,4 @@
-import { formatAddress, parseCidr } from '../kernel/address.ts';
+import { normaliseCidr } from '../kernel/address.ts';
 import { normaliseDomain, normaliseEmail } from '../kernel/email.ts';
 import { below, collect, isObject, misread, own, type Parsed, parsed, quote } from '../kernel/result.ts';
 import { MOST_RULES, type Rule } from './rules.ts';
@@ -38,7 +38,7 @@ const TEXT: TextField = {
   normalise: (text) => (text !== '' && text.length <= 1024 ? text : null),
 };
 const NAME: TextField = { ...TEXT, normalise: (text) => TEXT.normalise(text)?.toLowerCase() ?? null };
-const BLOCK: TextField = { expected: 'an IP address or a block in CIDR notation', normalise: toBlock };
+const BLOCK: TextField = { expected: 'an IP address or a block in CIDR notation', normalise: normaliseCidr };
 const ADDRESS: TextField = { expected: 'an https URL (http is for loopback alone)', normalise: toHttps };
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -164,11 +164,6 @@ function onlyThese(known: readonly string[]): string {
 
 function readField(value: unknown, { normalise }: TextField): string | null {
   return typeof value === 'string' ? normalise(value) : null;
-}
-
-function toBlock(text: string): string | null {
-  const block = parseCidr(text);
-  return block && `${formatAddress(block.network)}/${block.prefix}`;
 }
 
 function toHttps(text: string): string | null {

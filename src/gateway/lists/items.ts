@@ -1,4 +1,4 @@
-import { formatCidr, parseCidr } from '../../kernel/address.ts';
+import { normaliseCidr } from '../../kernel/address.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { below, type Problem, quote } from '../../kernel/result.ts';
@@ -19,7 +19,7 @@ interface Kind {
 /** The types of which lists are. */
 const KINDS: ReadonlyMap<string, Kind> = new Map([
   ['EMAIL', { expected: 'an e-mail address', keyOf: normaliseEmail }],
-  ['IP', { expected: 'an IP address or a block in CIDR notation', keyOf: toBlock }],
+  ['IP', { expected: 'an IP address or a block in CIDR notation', keyOf: normaliseCidr }],
 ]);
 
 /** Those that Cloudflare has and that no rule of ours could name. */
@@ -88,9 +88,4 @@ export function readKeys(
 /** Rows are written with a type that was checked. */
 function unknownKind(type: string): never {
   throw new Error(`a list of the type ${type}`);
-}
-
-function toBlock(text: string): string | null {
-  const block = parseCidr(text);
-  return block && formatCidr(block);
 }
