@@ -1,5 +1,6 @@
 import type { Surroundings } from '../policy/rules.ts';
 import type { CertificateState } from '../protocol/state.ts';
+import { withoutPort } from './host-name.ts';
 import type { AccountState } from './state.ts';
 
 /** A client certificate whose chain and private key were proven on the connection (TLS). */
@@ -53,7 +54,7 @@ export function isWorthAnother(
   { named, askedSince }: Connection,
   { origin, now }: { origin: Origin; now: number },
 ): boolean {
-  const since = named === nameOf(origin.host) ? askedSince() : null;
+  const since = named === withoutPort(origin.host) ? askedSince() : null;
   if (named === null || since?.length === 0) return false;
   const standing = standingOn(account, origin.host, now);
   if (standing.length === 0 || surroundingsOf(account, origin, now).certificate) return false;
@@ -66,14 +67,10 @@ function standingOn(
   host: string,
   now: number,
 ): CertificateState[] {
-  const name = nameOf(host);
+  const name = withoutPort(host);
   return [...certificates.values()].filter(
     ({ hostnames, expires_at: end }) => now < end && hostnames.includes(name),
   );
-}
-
-function nameOf(host: string): string {
-  return host.replace(/:\d{1,5}$/, '');
 }
 
 /** What policies know of where a request comes from: a certificate counts while and where the account says so. */

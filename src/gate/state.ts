@@ -13,6 +13,7 @@ import type {
   ServiceTokenState,
   SessionState,
 } from '../protocol/state.ts';
+import { withoutPort } from './host-name.ts';
 import { createLineages, type Lineages } from './lineage.ts';
 import { createRuleMemory, isOfRules, type RuleMemory } from './rule-memory.ts';
 import { createZones } from './zones.ts';
@@ -200,10 +201,6 @@ function addRoutes(hosts: Map<string, Entry[]>, account: Writable, application: 
 
 function findRoute(entries: readonly Entry[] | undefined, path: string): Destination | null {
   return entries?.find((entry) => path.startsWith(entry.below) || path === entry.path) ?? null;
-}
-
-function withoutPort(host: string): string {
-  return host.replace(/:\d{1,5}$/, '');
 }
 
 function takeItem(account: Writable, item: FeedItem): void {

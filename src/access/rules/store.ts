@@ -1,5 +1,6 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { forKeyShare, likeLiteral, type Reader, type Tx } from '../../database/database.ts';
+import { inParts } from '../../database/parts.ts';
 import type { RuleReferenceRow, Tables } from '../../database/tables.ts';
 
 /** What a rule can name. */
@@ -46,15 +47,6 @@ export async function holdNamed(tx: Tx, named: Ids): Promise<NamedRow[]> {
   return await inParts([...named.ids].sort(), (ids) =>
     forKeyShare(tx, selectNamed(tx, { ...named, ids }).orderBy('id'), table).execute(),
   );
-}
-
-/** Databases bound the parameters of a statement. */
-async function inParts<T, R>(all: readonly T[], work: (part: readonly T[]) => Promise<R[]>): Promise<R[]> {
-  const done: R[] = [];
-  for (let start = 0; start < all.length; start += 500) {
-    done.push(...(await work(all.slice(start, start + 500))));
-  }
-  return done;
 }
 
 function selectNamed(reader: Reader, { accountId, type, ids }: Ids): SelectNamed {

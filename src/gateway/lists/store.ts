@@ -1,6 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
+import { inParts } from '../../database/parts.ts';
 import type { ListItemRow, ListRow, Tables } from '../../database/tables.ts';
 
 /** A list, and how many items it has. */
@@ -103,8 +104,8 @@ export async function listKeys(reader: Reader, accountId: string): Promise<Reado
 
 /** Adds items, and takes the values and descriptions of those that are there already. */
 export async function putItems(tx: Tx, items: readonly ListItemRow[]): Promise<void> {
-  await inParts(items, async (part) => {
-    await tx.query
+  await inParts(items, (part) =>
+    tx.query
       .insertInto('list_items')
       .values([...part])
       .onConflict((conflict) =>
@@ -113,21 +114,16 @@ export async function putItems(tx: Tx, items: readonly ListItemRow[]): Promise<v
           description: row.ref('excluded.description'),
         })),
       )
-      .execute();
-  });
+      .execute(),
+  );
 }
 
 export async function deleteItems(tx: Tx, listId: string, keys: readonly string[]): Promise<void> {
-  await inParts(keys, async (part) => {
-    await tx.query
+  await inParts(keys, (part) =>
+    tx.query
       .deleteFrom('list_items')
       .where('list_id', '=', listId)
       .where('value_key', 'in', [...part])
-      .execute();
-  });
-}
-
-/** Databases bound the parameters of a statement. */
-async function inParts<T>(all: readonly T[], work: (part: readonly T[]) => Promise<void>): Promise<void> {
-  for (let start = 0; start < all.length; start += 500) await work(all.slice(start, start + 500));
+      .execute(),
+  );
 }
