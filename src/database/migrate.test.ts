@@ -12,19 +12,22 @@ import type { Migration } from './migration.ts';
 
 const LATER = '2027-01-01T00:00:00.000Z';
 
+/** The newest migration of this program. */
+const NEWEST = migrations.length;
+
 const next: Migration = {
-  id: 4,
+  id: NEWEST + 1,
   name: 'next',
-  runsWith: 4,
+  runsWith: NEWEST + 1,
   statements: [
     'create table things (id text primary key, size integer not null)',
     'alter table accounts add column motto text',
   ],
 };
 const broken: Migration = {
-  id: 5,
+  id: NEWEST + 2,
   name: 'broken',
-  runsWith: 5,
+  runsWith: NEWEST + 2,
   statements: ['create table half (id text primary key)', 'create table half (id text primary key)'],
 };
 
@@ -106,7 +109,7 @@ for (const { name, create } of databases) {
       const rows = await readRows(place);
       await assert.rejects(migrate(database, { now: LATER }), (error) => {
         assert.ok(error instanceof SchemaError);
-        assert.match(error.message, /migration 4 \(next\), which is newer than this program/);
+        assert.match(error.message, /migration \d \(next\), which is newer than this program/);
         return true;
       });
       assert.deepEqual(await readRows(place), rows);
@@ -115,15 +118,19 @@ for (const { name, create } of databases) {
     test('of a newer program is used as it is, if that program said that this one still runs on it', async () => {
       await using place = await create();
       await using database = openStorage(place);
-      const rolling = { ...next, runsWith: 3 };
-      const later = { ...broken, statements: ['create table whole (id text primary key)'], runsWith: 4 };
+      const rolling = { ...next, runsWith: NEWEST };
+      const later = {
+        ...broken,
+        statements: ['create table whole (id text primary key)'],
+        runsWith: NEWEST + 1,
+      };
       await migrate(database, { now: NOW, history: [...migrations, rolling] });
       const rows = await readRows(place);
       await migrate(database, { now: LATER });
       assert.deepEqual(await readRows(place), rows, 'nothing is done to it');
       // One that knows less than all that came since allow is refused, whatever the last of them says.
       await migrate(database, { now: LATER, history: [...migrations, rolling, later] });
-      await assert.rejects(migrate(database, { now: LATER }), /migration 5 \(broken\), which is newer/);
+      await assert.rejects(migrate(database, { now: LATER }), /migration \d \(broken\), which is newer/);
       await migrate(database, { now: LATER, history: [...migrations, rolling] });
     });
 
@@ -148,12 +155,13 @@ for (const { name, create } of databases) {
           { id: 1, runs_with: 1 },
           { id: 2, runs_with: 2 },
           { id: 3, runs_with: 3 },
+          { id: 4, runs_with: 4 },
         ],
       );
       // The program of version 0.1 knows the first migration alone, and no leases.
       await assert.rejects(
         migrate(database, { now: LATER, history: [first] }),
-        /migration \d \((?:cluster|policies)\)/,
+        /migration \d \((?:cluster|policies|devices)\)/,
       );
     });
 

@@ -5,8 +5,9 @@ import type { Migration } from './migration.ts';
 import { first } from './migrations/0001-first.ts';
 import { cluster } from './migrations/0002-cluster.ts';
 import { policies } from './migrations/0003-policies.ts';
+import { devices } from './migrations/0004-devices.ts';
 
-export const migrations: readonly Migration[] = [first, cluster, policies];
+export const migrations: readonly Migration[] = [first, cluster, policies, devices];
 
 /** The database was written by a newer Portcullis, or its history is not ours. */
 export class SchemaError extends Error {}

@@ -61,6 +61,53 @@ export async function readPage<Row>(
   return { items, page, perPage, total: await list.total() };
 }
 
+/** A page of a list that is walked by cursors; `cursor` is null after the last row. */
+export interface CursorPage<T> {
+  readonly items: readonly T[];
+  readonly perPage: number;
+  readonly cursor: string | null;
+}
+
+/** A list that is walked by cursors; its order is total, and named, so that a cursor of another order is refused. */
+export interface CursorList<Row> extends Pick<KeyedList<Row>, 'fetch' | 'keyOf'> {
+  readonly order: string;
+}
+
+/**
+ * The page after a cursor, or the first. The cursor is the key of the last row that was given, so rows that come and go
+ * meanwhile hide nobody who stayed. Null for a cursor that is none of this list.
+ */
+export async function readCursorPage<Row>(
+  { cursor, perPage }: { cursor: string | undefined; perPage: number },
+  list: CursorList<Row>,
+): Promise<CursorPage<Row> | null> {
+  const after = cursor ? readCursor(cursor, list.order) : [];
+  if (after === null) return null;
+  const start = { after: after.length > 0 ? after : null, offset: 0, limit: perPage + 1 };
+  const rows = await list.fetch(start);
+  const items = rows.slice(0, perPage);
+  const last = items.at(-1);
+  const goesOn = rows.length > perPage && last !== undefined;
+  return { items, perPage, cursor: goesOn ? writeCursor(list.order, list.keyOf(last)) : null };
+}
+
+function writeCursor(order: string, key: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify([order, ...key])).toString('base64url');
+}
+
+function readCursor(cursor: string, order: string): (string | number)[] | null {
+  try {
+    const read: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (!Array.isArray(read) || read.length < 2 || read[0] !== order) return null;
+    const key = read.slice(1) as unknown[];
+    return key.every((one) => typeof one === 'string' || Number.isSafeInteger(one))
+      ? (key as (string | number)[])
+      : null;
+  } catch {
+    return null;
+  }
+}
+
 /** One page of a list that is bounded and was read whole. */
 export function pageOfAll<T>(all: readonly T[], { page, perPage }: Walk): Page<T> {
   const start = (page - 1) * perPage;

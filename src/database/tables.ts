@@ -2,7 +2,7 @@ import type { Generated } from 'kysely';
 
 /** A row per table of the newest migration. JSON columns are text here; the store that owns them parses. */
 export interface Tables {
-  accounts: { id: string; name: string; type: string; created_on: string };
+  accounts: Omit<AccountRow, 'settings'> & { settings: Generated<string> };
   feed_heads: FeedHeadRow;
   feed_entries: FeedEntryRow;
   revocations: {
@@ -84,9 +84,26 @@ export interface Tables {
     expires_at: string;
     metadata: string;
   };
+  physical_devices: PhysicalDeviceRow;
+  registrations: RegistrationRow;
+  device_enrolments: DeviceEnrolmentRow;
+  posture_rules: PostureRuleRow;
+  access_tags: AccessTagRow;
+  application_tags: { application_id: string; tag_id: string; account_id: string };
   signing_keys: SigningKeyRow;
   access_requests: AccessRequestRow;
   key_settings: KeySettingsRow;
+}
+
+export interface AccountRow {
+  id: string;
+  name: string;
+  type: string;
+  created_on: string;
+  /** JSON. */
+  settings: string;
+  /** How many users may hold a seat; null for any number. */
+  seat_limit: number | null;
 }
 
 export interface FeedEntryRow {
@@ -191,6 +208,10 @@ export interface UserRow {
   search_text: string;
   seat_uid: string | null;
   access_seat: number;
+  /** 1 once a device was enrolled, until the seat is taken away. */
+  gateway_seat: number;
+  /** Registrations that are not revoked, kept with them. */
+  active_device_count: number;
   /** 1 after a revocation until the person has proved themselves to the provider again. */
   reauthenticate: number;
   created_at: string;
@@ -446,6 +467,93 @@ export interface HandOffRow {
   browser_hash: string;
   return_to: string;
   expires_at: string;
+}
+
+export interface PhysicalDeviceRow {
+  id: string;
+  account_id: string;
+  /** By which the device is known again, as it says itself; null: it does not say. */
+  hardware_id: string | null;
+  name: string;
+  /** What a search looks in. */
+  search_text: string;
+  /** JSON: DeviceFacts, as told last. */
+  facts: string;
+  /** Kept with its registrations: those that are not revoked. */
+  active_registrations: number;
+  created_at: string;
+  updated_at: string;
+  last_seen_at: string | null;
+  last_seen_user_id: string | null;
+  last_seen_email: string | null;
+  last_seen_registration_id: string | null;
+  public_ip: string | null;
+}
+
+export interface RegistrationRow {
+  id: string;
+  account_id: string;
+  user_id: string;
+  device_id: string;
+  /** RFC 7638. */
+  thumbprint: string;
+  /** JSON: the public JWK. */
+  public_jwk: string;
+  /** JSON: DeviceFacts. */
+  facts: string;
+  created_at: string;
+  updated_at: string;
+  last_seen_at: string;
+  revoked_at: string | null;
+  /** Of the device session; null: the person has to sign in on the device. */
+  session_nonce: string | null;
+  session_epoch: number | null;
+  session_position: number | null;
+  session_ends_at: string | null;
+}
+
+export interface DeviceEnrolmentRow {
+  /** SHA-256 of the code that the device has. */
+  id: string;
+  account_id: string;
+  /** The code that people compare, without its hyphen. */
+  user_code: string;
+  thumbprint: string;
+  public_jwk: string;
+  hardware_id: string | null;
+  name: string;
+  facts: string;
+  /** `pending`, `approved`, `denied`. */
+  status: string;
+  registration_id: string | null;
+  polled_at: string | null;
+  ip: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface PostureRuleRow {
+  id: string;
+  account_id: string;
+  name: string;
+  type: string;
+  description: string;
+  /** JSON. */
+  match: string;
+  /** JSON. */
+  input: string;
+  schedule: string | null;
+  expiration: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface AccessTagRow {
+  id: string;
+  account_id: string;
+  name: string;
+  created_at: string;
+  updated_at: string;
 }
 
 export interface AccessRequestRow {

@@ -95,9 +95,9 @@ async function refuse(
   throw refusal(name, { detail: 'it already exists', cause: error });
 }
 
-/** What is missing in an answer of these is access that is gone: users, sessions, tokens, gates, items of lists. */
+/** What is missing in an answer of these is access that is gone: users, sessions, tokens, gates, devices, items of lists. */
 function tellsOfAccess(route: Route): boolean {
-  return isAccess(route) || /^\/(?:portcullis|gateway)\//.test(route.path);
+  return isAccess(route) || /^\/(?:portcullis|gateway|devices)(?:\/|$)/.test(route.path);
 }
 
 /** Cloudflare's Access routes have error codes of their own (reference §6.2). */

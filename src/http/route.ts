@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Act, Principal } from '../database/act.ts';
-import type { Page, Walk } from '../database/paging.ts';
+import type { CursorPage, Page, Walk } from '../database/paging.ts';
 import type { PermissionGroupName } from '../kernel/permissions.ts';
 
 export interface Zone {
@@ -33,6 +33,9 @@ export type Scope = 'account' | 'account_or_zone' | 'zone' | 'user' | 'any';
 
 type Empty = TObject<Record<never, never>>;
 
+/** Pages by number, pages by cursor, or the whole of a bounded list. */
+export type ListKind = 'page' | 'cursor' | 'all';
+
 /** What a route is. It does not compile without the permission groups that open it. */
 export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSchema, R extends TSchema> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -48,9 +51,9 @@ export interface RouteSpec<P extends TObject, Q extends TObject, B extends TSche
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
-  /** The shape of `result`; of each item if `list` is `page` or `all`. */
+  /** The shape of `result`; of each item of a list. */
   readonly result: R;
-  readonly list?: 'page' | 'all';
+  readonly list?: ListKind;
   /** The body is `{result, success}` alone, without `errors` and `messages` (reference §2.3). */
   readonly bare?: boolean;
   /** What a success says in `messages`. */
@@ -83,6 +86,18 @@ export function pagedRoute<R extends TSchema, P extends TObject = Empty, Q exten
   },
 ): Route {
   return { ...spec, list: 'page' };
+}
+
+/**
+ * Declares one route that answers a list by cursors (`CursorPagination` and `CursorPaginationAfter`, reference §1.3).
+ * Its query has `cursorQuery` in it.
+ */
+export function cursorRoute<R extends TSchema, P extends TObject = Empty, Q extends TObject = Empty>(
+  spec: Omit<RouteSpec<P, Q, Empty, R>, 'list' | 'body'> & {
+    handler: (call: Call<Static<P>, Static<Q>, unknown>) => Promise<CursorPage<Static<R>>>;
+  },
+): Route {
+  return { ...spec, list: 'cursor' };
 }
 
 /** Declares one route that answers a whole, bounded list (`SinglePage`). */

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import type { ListKind } from './route.ts';
 
 /** 32 hex characters; upper case is folded, another length is a 400, other characters a 404. */
 export const Tag = (description: string) =>
@@ -18,6 +19,12 @@ export const pageQuery = ({ most = 1000, usual = 100 } = {}) => ({
   per_page: Type.Optional(Type.Integer({ minimum: 1, maximum: most, default: usual })),
 });
 
+/** `cursor` and `per_page` (or, of audit logs, `limit`) as the SDK sends them. */
+export const cursorQuery = ({ most = 50, usual = 20, size = 'per_page' } = {}) => ({
+  cursor: Type.Optional(Type.String({ maxLength: 2048 })),
+  [size]: Type.Optional(Type.Integer({ minimum: 1, maximum: most, default: usual })),
+});
+
 export const Direction = Type.Optional(Type.Union([Type.Literal('asc'), Type.Literal('desc')]));
 
 const Item = Type.Object({
@@ -28,13 +35,14 @@ const Item = Type.Object({
 });
 
 /** The envelope of a success (reference §6.1). */
-export function successSchema(result: TSchema, list?: 'page' | 'all'): TSchema {
+export function successSchema(result: TSchema, list?: ListKind): TSchema {
   return Type.Object({
     success: Type.Literal(true),
     errors: Type.Array(Item),
     messages: Type.Array(Item),
     result: list ? Type.Array(result) : result,
     ...(list === 'page' ? { result_info: ResultInfo } : {}),
+    ...(list === 'cursor' ? { result_info: CursorInfo } : {}),
   });
 }
 
@@ -44,6 +52,13 @@ const ResultInfo = Type.Object({
   count: Type.Integer(),
   total_count: Type.Optional(Type.Integer()),
   total_pages: Type.Optional(Type.Integer()),
+});
+
+const CursorInfo = Type.Object({
+  count: Type.Integer(),
+  per_page: Type.Integer(),
+  cursor: Type.String({ description: 'Empty after the last page.' }),
+  cursors: Type.Object({ after: Type.String() }),
 });
 
 /** The envelope of a refusal. */

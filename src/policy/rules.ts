@@ -127,9 +127,11 @@ export interface NamedSets {
   list(id: string): NamedList | undefined;
 }
 
+export type NamedListType = 'email' | 'ip' | 'serial' | 'device';
+
 export interface NamedList {
-  readonly type: 'email' | 'ip';
-  /** For a normalised e-mail, or an address in canonical text. */
+  readonly type: NamedListType;
+  /** For a normalised e-mail, an address in canonical text, a folded serial number, or the id of a device. */
   has(value: string): boolean;
 }
 

@@ -41,6 +41,8 @@ export type StateKind =
   | 'provider'
   | 'session'
   | 'service_token'
+  | 'registration'
+  | 'posture_rule'
   | 'key';
 
 /** What an act adds to the feed. All entries of one transaction share one position and are applied whole. */

@@ -5,7 +5,7 @@ import type { Head, Rev } from './rev.ts';
  * The version of the stream between node and gate, of which each speaks this one alone. A gate that knows fewer kinds of
  * rules than its node would leave out the exclusions that it does not know, and let in whom they are meant for.
  */
-export const GATE_PROTOCOL = 2;
+export const GATE_PROTOCOL = 3;
 
 /** Where a gate attaches: a WebSocket, with the credential as `Authorization: Bearer`. */
 export const ATTACH_PATH = '/portcullis/gate/attach';

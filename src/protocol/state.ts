@@ -1,4 +1,4 @@
-import type { Claims, Policy, RuleLists } from '../policy/rules.ts';
+import type { Claims, NamedListType, Policy, RuleLists } from '../policy/rules.ts';
 import type { RevClaim } from './rev.ts';
 
 /**
@@ -51,10 +51,10 @@ export interface GroupState extends RuleLists {
   readonly name: string;
 }
 
-/** A list that rules name, of e-mails (normalised) or of address blocks (CIDR). */
+/** A list that rules name: e-mails (normalised), address blocks (CIDR), serial numbers (folded), or ids of devices. */
 export interface ListState {
   readonly id: string;
-  readonly type: 'email' | 'ip';
+  readonly type: NamedListType;
   readonly items: readonly string[];
 }
 
@@ -154,6 +154,68 @@ export interface SessionState {
   readonly claims: Claims;
   /** How the person proved themselves at this sign-in (RFC 8176). */
   readonly amr: readonly string[];
+}
+
+/**
+ * An enrolled device that has a device session: its registration lives, and its person has signed in on it, by a time
+ * that has not run out and that nothing has ended since. One that has none is not told of. Times are milliseconds since
+ * the epoch.
+ */
+export interface RegistrationState {
+  readonly id: string;
+  /** Whose it is; it says nothing of anybody else. */
+  readonly user_id: string;
+  /** The physical device. */
+  readonly device_id: string;
+  /** JWK thumbprint of its key (RFC 7638, SHA-256, base64url). */
+  readonly thumbprint: string;
+  /** The key with which it proves itself at each request (RFC 9449). */
+  readonly jwk: { readonly kty: 'EC'; readonly crv: 'P-256'; readonly x: string; readonly y: string };
+  /** When its device session was begun: after it nothing of the registration was revoked. */
+  readonly rev: RevClaim;
+  /** When the device session runs out. */
+  readonly session_ends_at: number;
+  /** The session that came with it, which counts as a credential where an application says so. */
+  readonly session_nonce: string;
+  /** What the device says of itself. */
+  readonly facts: DeviceFacts;
+}
+
+/** What a device says of itself, when it enrols and whenever it reports; null where it does not say. */
+export interface DeviceFacts {
+  readonly type: 'windows' | 'mac' | 'linux' | 'android' | 'ios' | 'chromeos';
+  /** As `6.12.48`, of the kernel on Linux. */
+  readonly os_version: string | null;
+  readonly os_version_extra: string | null;
+  readonly os_distro_name: string | null;
+  readonly os_distro_revision: string | null;
+  readonly serial_number: string | null;
+  readonly model: string | null;
+  readonly manufacturer: string | null;
+  readonly mac_address: string | null;
+  readonly client_version: string | null;
+}
+
+/** A device posture rule, as it is evaluated. */
+export interface PostureRuleState {
+  readonly id: string;
+  readonly name: string;
+  readonly type: 'warp' | 'os_version' | 'serial_number' | 'unique_client_id';
+  /** Kinds of devices that it is for; empty for all. On any other it is not met. */
+  readonly platforms: readonly DeviceFacts['type'][];
+  /** Of `os_version`. */
+  readonly os_version: OsVersionInput | null;
+  /** Of `serial_number` and `unique_client_id`: the list that must have the device. */
+  readonly list_id: string | null;
+}
+
+export interface OsVersionInput {
+  readonly operator: '<' | '<=' | '>' | '>=' | '==';
+  /** Numbers with dots between them. */
+  readonly version: string;
+  readonly os_version_extra: string | null;
+  readonly os_distro_name: string | null;
+  readonly os_distro_revision: string | null;
 }
 
 /** A public key of the account: `session` keys sign what people carry, `gate` keys what applications get. */

@@ -232,7 +232,14 @@ async function seedStranger({ app }: Stage, name: string) {
   const now = timestamp(app.clock.now());
   const email = `${name}@example.net`;
   const row = { id: newUuid(), account_id: account.id, email, email_key: email, name, name_key: name };
-  const state = { seat_uid: null, access_seat: 0, reauthenticate: 0, last_successful_login: null };
+  const state = {
+    seat_uid: null,
+    access_seat: 0,
+    gateway_seat: 0,
+    active_device_count: 0,
+    reauthenticate: 0,
+    last_successful_login: null,
+  };
   const values = { ...row, ...state, search_text: name, created_at: now, updated_at: now };
   await seeds.write((tx) => tx.query.insertInto('users').values(values).execute());
   return { id: row.id, email, account_id: account.id };

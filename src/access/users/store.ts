@@ -24,6 +24,8 @@ const COLUMNS = [
   'users.search_text',
   'users.seat_uid',
   'users.access_seat',
+  'users.gateway_seat',
+  'users.active_device_count',
   'users.reauthenticate',
   'users.created_at',
   'users.updated_at',

@@ -89,7 +89,7 @@ export async function createAccount(tx: Tx, account: NewAccount): Promise<Create
   const { name, zoneName, authDomain, now } = account;
   const accountId = newTag();
   await insertAccount(tx, {
-    account: { id: accountId, name, type: 'standard', created_on: now },
+    account: { id: accountId, name, type: 'standard', created_on: now, settings: '{}', seat_limit: null },
     organization: {
       account_id: accountId,
       name,

@@ -1,9 +1,9 @@
 import type { SelectQueryBuilder } from 'kysely';
 import type { Reader, Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
-import type { OrganizationRow, Tables } from '../../database/tables.ts';
+import type { AccountRow, OrganizationRow, Tables } from '../../database/tables.ts';
 
-export type StoredAccount = Tables['accounts'];
+export type StoredAccount = AccountRow;
 
 export interface AccountFilter {
   /** Only these; the caller has asked which of them may be seen. */
