@@ -1,6 +1,6 @@
 /**
  * Packs the package, installs the tarball without development dependencies in an empty folder, and runs what
- * was installed: `--version`, then `serve` until it is healthy, then SIGTERM. Says what it does; exits 1 if
+ * was installed: `--version`, what it exports to programs, then `serve` until it is healthy, then SIGTERM. Says what it does; exits 1 if
  * any of it fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -27,6 +27,7 @@ try {
   await checkContent(installed);
   const program = join(folder, 'app', 'node_modules', '.bin', 'portcullis');
   await checkVersion(program, installed);
+  await checkExport();
   await checkServe(program);
   say('the tarball works');
 } catch (error) {
@@ -55,11 +56,17 @@ async function install(tarball: string): Promise<string> {
 
 async function checkContent(installed: string): Promise<void> {
   const files = await readdir(installed, { recursive: true });
-  const stray = files.filter((file) => /\.ts$|\.test\.|^(?:src|test|demo|scripts|bench)\//.test(file));
-  if (stray.length > 0) throw new Error(`the package holds what it should not: ${stray.join(', ')}`);
-  const missing = ['bin/portcullis.js', 'dist/main.js', 'LICENSE', 'README.md'].filter(
-    (file) => !files.includes(file),
+  const stray = files.filter((file) =>
+    /(?<!\.d)\.ts$|\.test\.|^(?:src|test|demo|scripts|bench)\//.test(file),
   );
+  if (stray.length > 0) throw new Error(`the package holds what it should not: ${stray.join(', ')}`);
+  const missing = [
+    'bin/portcullis.js',
+    'dist/main.js',
+    'dist/protocol/device-proof.d.ts',
+    'LICENSE',
+    'README.md',
+  ].filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   say('it holds the program, its licence and its README, and no sources or tests');
 }
@@ -73,6 +80,24 @@ async function checkVersion(program: string, installed: string): Promise<void> {
     throw new Error(`--version prints "${printed.trim()}" instead of ${version}`);
   say(`--version prints ${version}`);
 }
+
+/** A program in the folder where it was installed makes a proof and reads it. */
+async function checkExport(): Promise<void> {
+  const script = join(folder, 'app', 'proof.mjs');
+  await writeFile(script, PROOF_SCRIPT);
+  const printed = await run(process.execPath, [script], folder);
+  if (printed.trim() !== 'it is proven') throw new Error(`portcullis/device-proof says "${printed.trim()}"`);
+  say('a program can make device proofs with it');
+}
+
+const PROOF_SCRIPT = `
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { makeDeviceProof, readDeviceProof } from 'portcullis/device-proof';
+const privateJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+const request = { method: 'GET', url: 'https://wiki.example/', now: Date.now() };
+const read = readDeviceProof(makeDeviceProof({ ...request, privateJwk, jti: randomUUID() }), request);
+console.log('thumbprint' in read ? 'it is proven' : read.reason);
+`;
 
 async function checkServe(program: string): Promise<void> {
   const listen = `127.0.0.1:${await freePort()}`;

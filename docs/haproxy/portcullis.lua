@@ -75,7 +75,8 @@ end
 -- The identity headers as the answer has them, and nothing that the client said in their place.
 local function pass(txn, headers, answer)
 	for name in pairs(headers) do
-		if folded(name) == "cookie" or folded(name):find("^cf%-") then txn.http:req_del_header(name) end
+		local one = folded(name)
+		if one == "cookie" or one:find("^cf%-") or one:find("^portcullis%-") then txn.http:req_del_header(name) end
 	end
 	for _, name in ipairs(identity) do
 		txn.http:req_set_header(name, values_of(answer.headers[name] or {})[1] or "")

@@ -18,6 +18,7 @@ const QUESTION: Question = {
   header: (name) => (name === 'x-theirs' ? 'value' : null),
   ip: '192.0.2.7',
   certificate: null,
+  device: null,
   plain: true,
 };
 const ALLOW = {

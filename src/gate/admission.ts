@@ -6,7 +6,8 @@ import type { Assertions } from './assertions.ts';
 import { bypass } from './bypass.ts';
 import { surroundingsOf } from './client-certificate.ts';
 import { type Presented, presentedCredential } from './credential.ts';
-import { type Asking, aheadOf, type Credential, decide, type Refusal } from './decide.ts';
+import { type Asking, aheadOf, type Credential, decide, type Reason, type Refusal } from './decide.ts';
+import { type ClaimReader, createDeviceProofs, type DeviceClaim, standingRegistration } from './device.ts';
 import { createEnquiry, type Decided, type Enquiry, withoutAsking } from './enquiry.ts';
 import type { ExternalAnswers } from './external-answers.ts';
 import type { Question } from './question.ts';
@@ -83,6 +84,8 @@ const MOST_ATTEMPTS = 10;
 interface Learnt {
   isForged: boolean;
   isCaughtUp: boolean;
+  /** Reads the proof of the device, the first time that it is asked. */
+  readonly deviceIn: ClaimReader;
   /** Of services of others, where policies rest on them: most requests never need it. */
   enquiry: Enquiry | null;
 }
@@ -92,6 +95,7 @@ interface Learnt {
  * is fetched, and then everything is asked anew. So no answer rests on what was true before an await.
  */
 export function createAdmissions(options: AdmissionOptions): Admissions {
+  const claimOf = createDeviceProofs();
   const attempt = (question: Question, learnt: Learnt) => decideNow(options, question, learnt);
 
   const again = async (
@@ -111,7 +115,12 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
 
   return {
     judge: (question, act) => {
-      const learnt: Learnt = { isForged: false, isCaughtUp: false, enquiry: null };
+      const learnt: Learnt = {
+        isForged: false,
+        isCaughtUp: false,
+        deviceIn: claimOf(question),
+        enquiry: null,
+      };
       const first = attempt(question, learnt);
       if (typeof first !== 'function') return act(first);
       return again(question, act, { learnt, missing: first });
@@ -132,13 +141,19 @@ export function admittedUntil(
   const now = state.route(question.host, question.path);
   if (now?.application.id !== destination.application.id || now.upstream !== destination.upstream)
     return null;
-  const asking = askingOf({ clock }, question, now);
+  const asking = { ...askingOf({ clock }, question, now), device: provenBefore(now, visitor, clock.now()) };
   if (visitor.kind === 'anyone') return bypass(now, asking)?.endsAt ?? null;
   const verdict = decide(now, credential, { ...asking, answers });
   if (verdict.verdict !== 'allow') return null;
   if (answers === null || isSameIdentity(now.account.rules, verdict.visitor, visitor)) return verdict.endsAt;
   const unasked = decide(now, credential, asking);
   return unasked.verdict === 'allow' ? unasked.endsAt : null;
+}
+
+/** A device that was proven when it was let in is judged as it stands now; nothing is proven anew. */
+function provenBefore({ account }: Destination, visitor: Visitor, now: number): DeviceClaim | null {
+  if (visitor.kind !== 'user' || visitor.registrationId === undefined) return null;
+  return standingRegistration(account, account.registrations.get(visitor.registrationId), now);
 }
 
 /** The admission, or what has to be fetched before there can be one. */
@@ -150,17 +165,20 @@ function decideNow(
   const destination = options.state.route(question.host, question.path);
   if (!options.lease.isLive()) return { verdict: 'deny', reason: 'no_lease', destination };
   if (!destination) return decideUnmatched(options, question);
-  const asking = askingOf(options, question, destination);
+  const asked = askingOf(options, question, destination);
+  const asking = { ...asked, device: learnt.deviceIn(destination.account, asked.now) };
   const bypassed = bypass(destination, asking);
   if (bypassed) return { ...bypassed, destination, credential: null, assertion: null, answers: null };
-  const presented = presentedCredential(question, destination.application);
+  const presented = presentedCredential(question, destination);
   if ('verdict' in presented) {
     // Whoever has nothing but a certificate proved it to the listener.
     const isSpokenFor = presented.reason === 'no_credential' && asking.surroundings.certificate !== null;
     if (!isSpokenFor) return { ...presented, destination };
     return conclude(options, { destination, credential: null, asking, learnt });
   }
-  const credential = verified(options, destination, presented);
+  const credential = verified(options, destination, { presented, asking });
+  if (credential && 'reason' in credential)
+    return { verdict: 'sign_in', reason: credential.reason, destination };
   if (!credential) {
     if (learnt.isForged) return { verdict: 'sign_in', reason: 'credential_invalid', destination };
     return async () => verify(options, destination, presented, learnt);
@@ -183,7 +201,7 @@ function askingOf(
   { account }: Destination,
 ): Asking {
   const now = clock.now();
-  return { now, surroundings: surroundingsOf(account, question, now), answers: null };
+  return { now, surroundings: surroundingsOf(account, question, now), device: null, answers: null };
 }
 
 function decideUnmatched({ state }: AdmissionOptions, { host }: Question): Unmatched | Refused {
@@ -223,9 +241,13 @@ function conclude(
 function verified(
   { verifier }: AdmissionOptions,
   { account }: Destination,
-  presented: Presented,
-): Credential | null {
+  { presented, asking: { device } }: { presented: Presented; asking: Asking },
+): Credential | { readonly reason: Reason } | null {
   if (presented.kind === 'service_token') return presented;
+  if (presented.kind === 'device') {
+    if (device === null || 'reason' in device) return device ?? { reason: 'no_credential' };
+    return { kind: 'device', registrationId: device.registration.id };
+  }
   const token = verifier.recall(presented.token, account);
   return token ? { kind: 'session', token, binding: presented.binding } : null;
 }

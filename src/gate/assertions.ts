@@ -70,6 +70,7 @@ export function createAssertions(
 /** A token of another reading is another proof: what was made before a removal is not handed out after it. */
 function proofOf({ credential, visitor }: Told): object {
   if (credential?.kind === 'session') return credential.token;
+  if (credential?.kind === 'device' && visitor.kind === 'user') return visitor.session;
   if (visitor.kind === 'service') return visitor.serviceToken;
   if (visitor.kind === 'certificate') return visitor.identity;
   throw new TypeError('nobody is told of whoever proved nothing');

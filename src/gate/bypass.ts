@@ -1,4 +1,4 @@
-import { type Asking, endOfCertificate } from './decide.ts';
+import { type Asking, endOfWhence } from './decide.ts';
 import type { Destination } from './state.ts';
 import { ANYONE, type Anyone } from './visitor.ts';
 
@@ -24,6 +24,6 @@ export function bypass(
   const identity = rules.nobody;
   const judged = rules.evaluate({ application, identity, surroundings, answers: null });
   if (judged.reason !== 'policy_bypass') return null;
-  const endsAt = endOfCertificate({ rules }, { application, identity }, { surroundings, answers: null });
+  const endsAt = endOfWhence({ rules }, { application, identity }, { surroundings, answers: null });
   return { verdict: 'allow', reason: 'policy_bypass', visitor: ANYONE, endsAt };
 }

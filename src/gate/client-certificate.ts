@@ -1,5 +1,5 @@
 import type { Surroundings } from '../policy/rules.ts';
-import type { CertificateState } from '../protocol/state.ts';
+import type { CertificateState, RegistrationState } from '../protocol/state.ts';
 import { withoutPort } from './host-name.ts';
 import type { AccountState } from './state.ts';
 
@@ -34,6 +34,8 @@ export interface CountingCertificate {
 /** Where a request comes from, and until when that is so. */
 export interface Whence extends Surroundings {
   readonly certificate: CountingCertificate | null;
+  /** null until it is known who asks, and whether the device is theirs. */
+  readonly device: RegistrationState | null;
 }
 
 /** The connection that a request came on, as far as its handshake tells. */
@@ -79,12 +81,13 @@ export function surroundingsOf(
   { host, ip, certificate }: Origin,
   now: number,
 ): Whence {
-  if (!certificate || !(now < certificate.expiresAt)) return { ip, certificate: null };
+  if (!certificate || !(now < certificate.expiresAt)) return { ip, certificate: null, device: null };
   const { authorities, commonName, expiresAt } = certificate;
   const standing = standingOn(account, host, now);
   const behind = authorities.map((authority) => standing.find((one) => one.fingerprint === authority));
   const [first] = behind;
-  if (!first || behind.includes(undefined)) return { ip, certificate: null };
+  if (!first || behind.includes(undefined)) return { ip, certificate: null, device: null };
   const ends = behind.map((one) => one?.expires_at ?? 0);
-  return { ip, certificate: { authorityId: first.id, commonName, endsAt: Math.min(expiresAt, ...ends) } };
+  const endsAt = Math.min(expiresAt, ...ends);
+  return { ip, certificate: { authorityId: first.id, commonName, endsAt }, device: null };
 }

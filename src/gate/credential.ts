@@ -2,20 +2,26 @@ import { sha256 } from '../kernel/crypto.ts';
 import { BINDING_COOKIE, onlyCookie, SESSION_COOKIE } from '../protocol/cookies.ts';
 import type { ApplicationState } from '../protocol/state.ts';
 import type { Credential, Refusal } from './decide.ts';
+import { acceptsDevices } from './device.ts';
 import type { Question } from './question.ts';
+import type { Destination } from './state.ts';
 
 /** What came as a credential, not yet looked at: a token in compact form, or a service token's two parts. */
 export type Presented =
   | { readonly kind: 'token'; readonly token: string; readonly binding: string | null }
-  | Extract<Credential, { kind: 'service_token' }>;
+  | Extract<Credential, { kind: 'service_token' }>
+  /** Nothing but the proof of a device, where the application lets that be enough. */
+  | { readonly kind: 'device' };
 
 const LONGEST_SERVICE_HEADER = 1024;
 
 /**
  * Exactly one credential (design §5): the cookie, the header that programs send a token in, the two headers of a
- * service token, or the one header that this application reads a service token from.
+ * service token, or the one header that this application reads a service token from. Without any of them the proof of a
+ * device is one, where organization and application say so; beside one it only tells what the request comes from.
  */
-export function presentedCredential(question: Question, application: ApplicationState): Presented | Refusal {
+export function presentedCredential(question: Question, destination: Destination): Presented | Refusal {
+  const { application } = destination;
   const tokens = sentTokens(question);
   const services = sentServices(question, application);
   // Signing in would add another one, and send the browser round in circles.
@@ -24,6 +30,7 @@ export function presentedCredential(question: Question, application: Application
   const [service] = services;
   if (token) return { kind: 'token', token, binding: bindingOf(question) };
   if (service) return readService(service);
+  if (question.device !== null && acceptsDevices(destination)) return { kind: 'device' };
   return { verdict: 'sign_in', reason: 'no_credential' };
 }
 

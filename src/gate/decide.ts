@@ -2,9 +2,11 @@ import { equalInConstantTime } from '../kernel/crypto.ts';
 import type { Answers } from '../policy/evaluate.ts';
 import type { ExternalQuestion, Identity } from '../policy/rules.ts';
 import type { SessionToken } from '../protocol/claims.ts';
-import { isBeyond, parseRev, type Rev } from '../protocol/rev.ts';
-import type { ApplicationState, ServiceTokenState, SessionState } from '../protocol/state.ts';
+import { isBeyond, type Rev } from '../protocol/rev.ts';
+import type { ApplicationState } from '../protocol/state.ts';
 import type { Whence } from './client-certificate.ts';
+import { type DeviceClaim, ownDevice } from './device.ts';
+import { findVisitor } from './find-visitor.ts';
 import type { AccountState, Destination } from './state.ts';
 import { identityOf, type Visitor } from './visitor.ts';
 
@@ -23,6 +25,11 @@ export type Reason =
   | 'service_token_unknown'
   | 'service_token_expired'
   | 'revoked'
+  | 'proof_invalid'
+  | 'proof_replayed'
+  | 'device_unknown'
+  | 'device_session_ended'
+  | 'device_of_another'
   | 'provider_not_allowed'
   | 'policy_deny'
   | 'no_policy_matched'
@@ -45,7 +52,9 @@ export type Credential =
       readonly clientId: string;
       /** SHA-256 of the secret, in hex. */
       readonly secretHash: string;
-    };
+    }
+  /** A device whose key was proven, by its registration's id; its device session is what admits. */
+  | { readonly kind: 'device'; readonly registrationId: string };
 
 export interface Refusal {
   readonly verdict: 'sign_in' | 'deny';
@@ -64,31 +73,13 @@ export interface Allowed {
 
 export type Verdict = Allowed | Refusal;
 
-/**
- * Whether the session behind a verified token stands now: known, its provider known, of one lineage with
- * the token, and not revoked. Clocks take no part except for the expiry.
- */
-export function standingSession(
-  account: AccountState,
-  token: SessionToken,
-  now: number,
-): { session: SessionState } | { reason: Reason } {
-  if (!(now < token.expiresAt)) return { reason: 'credential_expired' };
-  const session = account.sessions.get(token.sessionNonce);
-  const rev = session ? parseRev(session.rev) : null;
-  if (!session || !rev || session.user_id !== token.userId) return { reason: 'session_unknown' };
-  if (!(now < session.expires_at)) return { reason: 'credential_expired' };
-  if (!account.providers.has(session.provider_id)) return { reason: 'revoked' };
-  const sameLineage = rev.epoch === token.rev.epoch && rev.position === token.rev.position;
-  const stands = account.revocations.stands(token.rev, account.lineages.ofSession(session));
-  return sameLineage && stands ? { session } : { reason: 'revoked' };
-}
-
 /** What a verdict rests on beside the credential. */
 export interface Asking {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly surroundings: Whence;
+  /** The registration that the request was proven to come from, whosever it is; null: it brought no proof. */
+  readonly device: DeviceClaim | null;
   /** What external services said for this request (policy/evaluate.ts). */
   readonly answers: Answers;
 }
@@ -114,89 +105,60 @@ export function decide(
   if ('reason' in found) return { verdict: 'sign_in', reason: found.reason };
   const { account, application } = destination;
   const { visitor } = found;
-  const { surroundings, answers } = asking;
+  const { answers } = asking;
+  const surroundings = whenceOf(asking, visitor);
   const identity = identityOf(account.rules, visitor);
   const judged = account.rules.evaluate({ application, identity, surroundings, answers });
   const { questions } = judged;
   if (questions.length > 0) return { verdict: 'undecided', questions, visitor };
   if (judged.verdict !== 'allow') {
     if (credential === null) return { verdict: 'sign_in', reason: 'no_credential' };
-    return { verdict: 'deny', reason: judged.reason as Reason, visitor };
+    return { verdict: 'deny', reason: whyDenied(judged.reason as Reason, asking, visitor), visitor };
   }
-  const end = endOfCertificate(account, { application, identity }, asking);
-  const endsAt = Math.min(endOf(credential, visitor), end);
+  const end = endOfWhence(account, { application, identity }, { surroundings, answers });
+  const endsAt = Math.min(endOf(credential, visitor), endOfDevice(credential, asking), end);
   return { verdict: 'allow', reason: 'policy_allow', visitor, endsAt };
 }
 
-/** What rests on a client certificate ends with it; who would be let in without it as well is not bound to it. */
-export function endOfCertificate(
+/** Where a request comes from, with the device where it is the visitor's own. */
+function whenceOf({ surroundings, device }: Asking, visitor: Visitor): Whence {
+  const own = visitor.kind === 'user' ? ownDevice(device, visitor.session.user_id) : null;
+  return own ? { ...surroundings, device: own } : surroundings;
+}
+
+/** Where a proof came that does not count, that is what the log has to say of somebody whom nothing lets in. */
+function whyDenied(reason: Reason, { device }: Asking, visitor: Visitor): Reason {
+  if (device === null || reason !== 'no_policy_matched') return reason;
+  if ('reason' in device) return device.reason;
+  return visitor.kind === 'user' && visitor.registrationId !== undefined ? reason : 'device_of_another';
+}
+
+/**
+ * What rests on a client certificate, or on a device session, ends with it; who would be let in without it as well is not
+ * bound to it. Where one of the two is enough it is the later of them, in milliseconds since the epoch.
+ */
+export function endOfWhence(
   { rules }: Pick<AccountState, 'rules'>,
   { application, identity }: { application: ApplicationState; identity: Identity },
-  { surroundings: { ip, certificate }, answers }: Pick<Asking, 'surroundings' | 'answers'>,
+  { surroundings, answers }: Pick<Asking, 'surroundings' | 'answers'>,
 ): number {
-  if (!certificate) return Number.POSITIVE_INFINITY;
-  const surroundings = { ip, certificate: null };
-  const without = rules.evaluate({ application, identity, surroundings, answers });
-  const isBound = without.verdict !== 'allow' || without.questions.length > 0;
-  return isBound ? certificate.endsAt : Number.POSITIVE_INFINITY;
-}
-
-type Found = { readonly visitor: Visitor } | { readonly reason: Reason };
-
-function findVisitor(
-  destination: Destination,
-  credential: Credential | null,
-  { now, surroundings: { certificate } }: Asking,
-): Found {
-  if (credential?.kind === 'session') return findPerson(destination, credential, now);
-  if (credential) return findService(destination.account, credential, now);
-  if (!certificate) return { reason: 'no_credential' };
-  const { authorityId, commonName, endsAt: expiresAt } = certificate;
-  const identity = destination.account.rules.certificateOf(certificate);
-  return { visitor: { kind: 'certificate', identity, commonName, authorityId, expiresAt } };
-}
-
-/** Expiry, session, revocations of its lineage and of the application, binding, provider. */
-function findPerson(
-  { account, application }: Destination,
-  { token, binding }: Extract<Credential, { kind: 'session' }>,
-  now: number,
-): Found {
-  if (token.type !== 'app' || token.audience !== application.aud || !token.applicationRev) {
-    return { reason: 'credential_of_another_application' };
+  const { certificate, device } = surroundings;
+  if (!certificate && !device) return Number.POSITIVE_INFINITY;
+  const allows = (without: Partial<Whence>) => {
+    const judged = rules.evaluate({
+      application,
+      identity,
+      answers,
+      surroundings: { ...surroundings, ...without },
+    });
+    return judged.verdict === 'allow' && judged.questions.length === 0;
+  };
+  const ends = [certificate?.endsAt, device?.session_ends_at].filter((end) => end !== undefined);
+  const first = Math.min(...ends);
+  if (certificate && device) {
+    if (!allows(certificate.endsAt === first ? { certificate: null } : { device: null })) return first;
   }
-  const standing = standingSession(account, token, now);
-  if ('reason' in standing) return standing;
-  const ofApplication = account.lineages.ofApplication(application);
-  if (!account.revocations.stands(token.applicationRev, ofApplication)) return { reason: 'revoked' };
-  if (application.binding_cookie && !isBound(token, binding)) return { reason: 'binding_mismatch' };
-  const { session } = standing;
-  if (!allowsProvider(application, session.provider_id)) return { reason: 'provider_not_allowed' };
-  return { visitor: { kind: 'user', session } };
-}
-
-function isBound({ binding: bound }: SessionToken, sent: string | null): boolean {
-  return bound !== null && bound !== '' && sent !== null && equalInConstantTime(bound, sent);
-}
-
-/** Positive state (design §4.4): whoever is not in the list of those that live is refused. */
-function findService(
-  { serviceTokens }: AccountState,
-  { clientId, secretHash }: Extract<Credential, { kind: 'service_token' }>,
-  now: number,
-): Found {
-  const serviceToken = serviceTokens.get(clientId);
-  if (!serviceToken || !hasSecret(serviceToken, secretHash, now)) return { reason: 'service_token_unknown' };
-  const { expires_at: end } = serviceToken;
-  if (end !== null && !(now < end)) return { reason: 'service_token_expired' };
-  return { visitor: { kind: 'service', serviceToken } };
-}
-
-function hasSecret(token: ServiceTokenState, secretHash: string, now: number): boolean {
-  const isCurrentOne = equalInConstantTime(token.secret_hash, secretHash);
-  const { previous } = token;
-  const isPrevious = previous !== null && equalInConstantTime(previous.secret_hash, secretHash);
-  return isCurrentOne || (isPrevious && now < previous.expires_at);
+  return allows({ certificate: null, device: null }) ? Number.POSITIVE_INFINITY : Math.max(...ends);
 }
 
 /**
@@ -209,6 +171,7 @@ export function endOf(credential: Credential | null, visitor: Visitor): number {
   if (credential.kind === 'session' && visitor.kind === 'user') {
     return Math.min(credential.token.expiresAt, visitor.session.expires_at);
   }
+  if (credential.kind === 'device' && visitor.kind === 'user') return visitor.session.expires_at;
   if (credential.kind !== 'service_token' || visitor.kind !== 'service') return 0;
   const { serviceToken: token } = visitor;
   const isCurrentOne = equalInConstantTime(token.secret_hash, credential.secretHash);
@@ -216,9 +179,10 @@ export function endOf(credential: Credential | null, visitor: Visitor): number {
   return Math.min(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
 }
 
-/** Which providers may sign people in is asked again at every request, like the policy. */
-function allowsProvider({ allowed_idps: allowed }: ApplicationState, providerId: string): boolean {
-  return allowed.length === 0 || allowed.includes(providerId);
+/** What a device session admitted is over with that, beside the session that came with it. */
+function endOfDevice(credential: Credential | null, { device }: Asking): number {
+  if (credential?.kind !== 'device') return Number.POSITIVE_INFINITY;
+  return device && 'registration' in device ? device.registration.session_ends_at : 0;
 }
 
 /**

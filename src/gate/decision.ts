@@ -22,6 +22,8 @@ export interface Decision {
   /** Of the provider at which the person signed in. */
   readonly providerId: string | null;
   readonly serviceTokenId: string | null;
+  /** The device of the person that the request was proven to come from. */
+  readonly registrationId: string | null;
 }
 
 /** Where a question came from, and under which number its answer is known. */
@@ -60,5 +62,6 @@ export function toDecision({ requestId, at, via, ip, question }: Asked, outcome:
     email: session?.email ?? null,
     providerId: session?.provider_id ?? null,
     serviceTokenId: visitor?.kind === 'service' ? visitor.serviceToken.id : null,
+    registrationId: (visitor?.kind === 'user' && visitor.registrationId) || null,
   };
 }

@@ -17,9 +17,11 @@ export function createKeys() {
     const keys = (owner && known.get(owner)) ?? ownerKeys(accountId, visitor);
     if (owner) known.set(owner, keys);
     const subject: Subject = { type: 'application', id: application.id };
+    const device = visitor.kind === 'user' ? visitor.registrationId : undefined;
     // A revocation of an application's tokens is none of the business of whoever has none; the application's end is.
     return [
       ...keys,
+      ...(device === undefined ? [] : [keyOf(accountId, { type: 'registration', id: device })]),
       visitor.kind === 'user' ? keyOf(accountId, subject) : goneKey(accountId, application.id),
     ];
   };
@@ -43,6 +45,7 @@ function ownerKeys(accountId: string, visitor: Visitor): string[] {
 
 /** What a revocation, or the end of an object, ends at once. */
 export function endedBy(accountId: string, item: FeedItem): string[] {
+  if (isOfRegistration(item)) return [];
   if (item.kind === 'revocation') return [keyOf(accountId, item.subject)];
   if (item.state !== null) return [];
   if (item.kind === 'certificate') return [authorityKey(accountId, item.id)];
@@ -51,10 +54,21 @@ export function endedBy(accountId: string, item: FeedItem): string[] {
   return item.kind === 'application' ? [key, goneKey(accountId, item.id)] : [key];
 }
 
-/** What hangs on one credential that has changed. */
+/**
+ * What hangs on one credential, or came from one device, that has changed: it is decided anew in the same turn. So what
+ * rests on a device ends with it at once, and what only came from one goes on.
+ */
 export function changedBy(accountId: string, item: FeedItem): string[] {
+  if (isOfRegistration(item)) {
+    const id = item.kind === 'revocation' ? item.subject.id : item.id;
+    return [keyOf(accountId, { type: 'registration', id })];
+  }
   if (item.kind !== 'session' && item.kind !== 'service_token') return [];
   return [keyOf(accountId, { type: item.kind, id: item.id })];
+}
+
+function isOfRegistration(item: FeedItem): boolean {
+  return item.kind === 'revocation' ? item.subject.type === 'registration' : item.kind === 'registration';
 }
 
 /**

@@ -140,7 +140,7 @@ test('property: whom the gate lets in with whatever is known then was not refuse
       const atGate = rules.evaluate({
         application,
         identity: rules.personOf(session),
-        surroundings: { ip: IP, certificate: held },
+        surroundings: { ip: IP, certificate: held, device: null },
         answers: new Map([[questionKey(question), answer]]),
       });
       const onTheWay = rules.judge(session, { application, ip: IP });

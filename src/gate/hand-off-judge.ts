@@ -20,8 +20,8 @@ interface Judged {
 }
 
 /**
- * Judges where neither the client certificate of the connection to the application nor the word of external services is
- * known. Only what is certain counts: a deny that applies whatever those are, or that nothing can admit. Whoever
+ * Judges where neither the client certificate of the connection to the application, nor the device that proves itself
+ * there, nor the word of external services is known. Only what is certain counts: a deny that applies whatever those are, or that nothing can admit. Whoever
  * is not refused here is judged by the gate, at each request, with everything known. Of several policies that may
  * admit, the one with the shortest session is named, so that nobody has more than the one that will.
  */
@@ -39,9 +39,10 @@ export function createHandOffJudge({
       return group && open(group);
     },
     list: (id) => sets.list(id),
+    posture: (id) => sets.posture(id),
   };
   return (policies, { application, identity, ip }) => {
-    const surroundings = { ip, certificate: null };
+    const surroundings = { ip, certificate: null, device: null };
     const matcher = createMatcher({ identity, surroundings, sets: opened, answers: null, indexes });
     const judged = policies
       .filter((policy) => isMeantFor(policy, identity))
@@ -88,11 +89,11 @@ function answer(
 /** What nobody has an answer to: `external_evaluation` without answers is neither true nor false. */
 const UNKNOWN: Rule = { external_evaluation: { evaluate_url: '', keys_url: '' } };
 
-/** Puts UNKNOWN in the place of rules about certificates; what was made is kept for as long as what it was made of. */
+/** Puts UNKNOWN in the place of rules about certificates and devices; what was made is kept for as long as what it was made of. */
 function createOpener(): (lists: RuleLists) => RuleLists {
   const known = new WeakMap<readonly Rule[], readonly Rule[]>();
   const open = (rules: readonly Rule[]) => {
-    const opened = known.get(rules) ?? (rules.some(isOfCertificate) ? rules.map(toOpen) : rules);
+    const opened = known.get(rules) ?? (rules.some(isProvenThere) ? rules.map(toOpen) : rules);
     known.set(rules, opened);
     return opened;
   };
@@ -104,9 +105,9 @@ function createOpener(): (lists: RuleLists) => RuleLists {
 }
 
 function toOpen(rule: Rule): Rule {
-  return isOfCertificate(rule) ? UNKNOWN : rule;
+  return isProvenThere(rule) ? UNKNOWN : rule;
 }
 
-function isOfCertificate(rule: Rule): boolean {
-  return 'certificate' in rule || 'common_name' in rule;
+function isProvenThere(rule: Rule): boolean {
+  return 'certificate' in rule || 'common_name' in rule || 'device_posture' in rule;
 }

@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { SentServiceToken } from './credential.ts';
 import type { Credential, Reason } from './decide.ts';
+import type { SentProof } from './device.ts';
 import type { Question } from './question.ts';
 import type { AccountState } from './state.ts';
 import { ANYONE, type Visitor } from './visitor.ts';
@@ -22,6 +23,7 @@ export interface SentQuestion {
   readonly accessToken: string | null;
   readonly serviceToken: SentServiceToken | null;
   readonly certificate: ClientCertificate | null;
+  readonly device: SentProof | null;
   /** The header from which this application reads a service token, if it came. */
   readonly header: { readonly name: string; readonly value: string } | null;
 }
@@ -55,12 +57,12 @@ export type SentAdmission =
 
 /** What a node needs to judge a question, and nothing else. */
 export function toSent(question: Question, application: ApplicationState | null): SentQuestion {
-  const { host, path, method, scheme, ip, accessToken, serviceToken, certificate } = question;
+  const { host, path, method, scheme, ip, accessToken, serviceToken, certificate, device } = question;
   const name = application?.service_token_header ?? null;
   const value = name === null ? null : question.header(name);
   const cookies = sentCookies(question.cookies, [SESSION_COOKIE, BINDING_COOKIE]);
   const header = name === null || value === null ? null : { name, value };
-  return { host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate, header };
+  return { host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate, device, header };
 }
 
 /** Of these names every value, and of no other. */
@@ -83,9 +85,10 @@ export function readSent(sent: unknown): Question | null {
   if (scheme !== 'http' && scheme !== 'https') return null;
   if (!cookies || serviceToken === undefined || header === undefined || !isTextOrNull(accessToken))
     return null;
-  if (certificate === undefined) return null;
+  const device = readProof(sent.device);
+  if (certificate === undefined || device === undefined) return null;
   return {
-    ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate },
+    ...{ host, path, method, scheme, ip, cookies, accessToken, serviceToken, certificate, device },
     ...{ target: path, otherCookies: '', navigation: false, crossSite: false, plain: true },
     header: (name) => (header?.name === name ? header.value : null),
   };
@@ -196,6 +199,13 @@ function readCertificate(sent: unknown): ClientCertificate | null | undefined {
   if (!Array.isArray(authorities) || !authorities.every(isText)) return undefined;
   if (!isTextOrNull(commonName) || !Number.isSafeInteger(expiresAt)) return undefined;
   return { authorities, commonName, expiresAt: expiresAt as number };
+}
+
+function readProof(sent: unknown): SentProof | null | undefined {
+  if (sent === null) return null;
+  if (!isObject(sent)) return undefined;
+  const { text, url } = sent;
+  return isText(text) && isText(url) ? { text, url } : undefined;
 }
 
 function readHeader(sent: unknown): SentQuestion['header'] | undefined {

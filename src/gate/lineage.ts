@@ -1,6 +1,6 @@
 import { identitySubject, type Subject } from '../protocol/feed.ts';
 import { type Fingerprints, fingerprintsOf } from '../protocol/revocation-table.ts';
-import type { ApplicationState, SessionState } from '../protocol/state.ts';
+import type { ApplicationState, RegistrationState, SessionState } from '../protocol/state.ts';
 
 /** Subjects of a session's lineage: a revocation of any of them that is newer than its `rev` ends it. */
 export function lineageOf(accountId: string, session: SessionState): Subject[] {
@@ -18,13 +18,21 @@ export function lineageOf(accountId: string, session: SessionState): Subject[] {
 export interface Lineages {
   ofSession(session: SessionState): Fingerprints;
   ofApplication(application: ApplicationState): Fingerprints;
+  /** A registration falls with itself and its account: what ends a person's sessions leaves them their devices. */
+  ofRegistration(registration: RegistrationState): Fingerprints;
 }
 
 export function createLineages(accountId: string): Lineages {
   const sessions = new WeakMap<SessionState, Fingerprints>();
   const applications = new WeakMap<ApplicationState, Fingerprints>();
+  const registrations = new WeakMap<RegistrationState, Fingerprints>();
   return {
     ofSession: (session) => once(sessions, session, () => lineageOf(accountId, session)),
+    ofRegistration: (one) =>
+      once(registrations, one, () => [
+        { type: 'account', id: accountId },
+        { type: 'registration', id: one.id },
+      ]),
     ofApplication: (one) => once(applications, one, () => [{ type: 'application', id: one.id }]),
   };
 }

@@ -45,7 +45,7 @@ const OURS_TO_SAY: ReadonlySet<string> = new Set([
   'x-rewrite-url',
 ]);
 
-const NEVER_PASSED = /^(?:cf-access-|cf-client-cert-|x-forwarded-|proxy-)/;
+const NEVER_PASSED = /^(?:cf-access-|cf-client-cert-|portcullis-|x-forwarded-|proxy-)/;
 
 /** One request on its way to an application, admitted. */
 export interface Passage {

@@ -1,8 +1,10 @@
 import { normalisePath } from '../kernel/path.ts';
 import { type CookieReader, type Cookies, comesFromElsewhere, type Scheme } from '../protocol/cookies.ts';
+import { PROOF_HEADER } from '../protocol/device-proof.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { SentServiceToken } from './credential.ts';
 import type { Reason } from './decide.ts';
+import type { SentProof } from './device.ts';
 import type { Headers } from './question-headers.ts';
 
 /** What the proxy asks about, in plain facts; made once, from one header family, and never completed by guess. */
@@ -24,6 +26,8 @@ export interface Question {
   readonly accessToken: string | null;
   /** The two headers of a service token, if either came. */
   readonly serviceToken: SentServiceToken | null;
+  /** The proof of the device that it comes from, if one came. */
+  readonly device: SentProof | null;
   /** The value of a header, by its name in lower case, if it came exactly once. */
   readonly header: (name: string) => string | null;
   /** The client's address, as the trusted proxies tell it. */
@@ -39,7 +43,7 @@ export type Reading = { readonly question: Question } | { readonly reason: Reaso
 const LONGEST_TARGET = 8 * 1024;
 
 /** What could be a credential: of two, which was meant is not known. */
-const ONCE = ['cookie', 'cf-access-token', 'cf-access-client-id', 'cf-access-client-secret'];
+const ONCE = ['cookie', 'cf-access-token', 'cf-access-client-id', 'cf-access-client-secret', PROOF_HEADER];
 
 /** What a request is about, as its reader found it; `undefined` is what was missing or came twice. */
 export interface Facts {
@@ -84,6 +88,7 @@ export function toQuestion(
       ...readCookies(headers.single('cookie') ?? ''),
       accessToken: headers.single('cf-access-token') ?? null,
       serviceToken: sentServiceToken(headers),
+      device: sentProof(headers, { scheme, host, target }),
       header: (name) => headers.single(name) ?? null,
       ip,
       certificate,
@@ -106,6 +111,16 @@ function sentServiceToken(headers: Headers): SentServiceToken | null {
   const clientId = headers.single('cf-access-client-id') ?? null;
   const secret = headers.single('cf-access-client-secret') ?? null;
   return clientId === null && secret === null ? null : { clientId, secret };
+}
+
+/** What a proof is of, as the client sent it and not as policies see it. */
+function sentProof(
+  headers: Headers,
+  { scheme, host, target }: { scheme: Scheme; host: string; target: string },
+): SentProof | null {
+  const text = headers.single(PROOF_HEADER);
+  if (text === undefined) return null;
+  return { text, url: `${scheme}://${host}${target.replace(/[?#].*$/s, '')}` };
 }
 
 function isMethod(text: string | undefined): text is string {

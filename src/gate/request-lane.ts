@@ -81,6 +81,7 @@ const NOBODY = {
   connection: null,
   providerId: null,
   serviceTokenId: null,
+  registrationId: null,
 };
 
 function addLine(lane: Lane, key: string, event: RequestEvent): Line | null {

@@ -22,6 +22,7 @@ const denied: Decision = {
   email: null,
   providerId: null,
   serviceTokenId: null,
+  registrationId: null,
 };
 
 const admitted: Decision = {

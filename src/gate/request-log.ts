@@ -75,7 +75,8 @@ export function createRequestLog(state: GateState): RequestLog {
   return {
     record: (decision) => {
       if (decision.verdict === 'allow') {
-        const visitor = decision.userId ?? decision.serviceTokenId ?? decision.reason;
+        const visitor =
+          decision.registrationId ?? decision.userId ?? decision.serviceTokenId ?? decision.reason;
         const last = latest.get(visitor);
         if (last?.ip === decision.ip && last.applicationId === decision.applicationId) last.line.count += 1;
         else noteVisit(visitor, decision);
@@ -131,6 +132,7 @@ function toLogin(state: GateState, { refused, ...ended }: SignInNote, at: number
     host: application?.destinations[0]?.host ?? null,
     connection: connectionOf(state, accountId, providerId),
     serviceTokenId: null,
+    registrationId: null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { type BoundedMap, createBoundedMap } from '../kernel/bounded-map.ts';
 import { type Answers, type Evaluation, evaluate } from '../policy/evaluate.ts';
 import { toNamedList } from '../policy/named-sets.ts';
+import type { PostureRule, ProvenDevice } from '../policy/posture.ts';
 import { createRuleIndexes } from '../policy/rule-index.ts';
 import type {
   CertificateIdentity,
@@ -36,7 +37,7 @@ export interface Evaluated {
 
 /** What policies of an account rest on, and what they say. */
 export interface RuleMemory {
-  /** Groups and lists, as rules name them. */
+  /** Groups, lists and posture rules, as rules name them. */
   readonly sets: NamedSets;
   /**
    * What the current policies say. It is remembered for an identity, an application and a place until any rule changes:
@@ -63,6 +64,7 @@ export interface RuleMemory {
   putPolicy(id: string, policy: PolicyState | null): void;
   putGroup(id: string, group: GroupState | null): void;
   putList(id: string, list: ListState | null): void;
+  putPosture(id: string, rule: PostureRule | null): void;
   /** Something that decides has changed. */
   forget(): void;
 }
@@ -88,6 +90,7 @@ const OF_RULES: ReadonlySet<string> = new Set([
   'policy',
   'group',
   'list',
+  'posture_rule',
   'certificate',
   'provider',
 ] satisfies StateKind[]);
@@ -96,6 +99,8 @@ export function createRuleMemory(): RuleMemory {
   const policies = new Map<string, PolicyState>();
   const groups = new Map<string, GroupState>();
   const lists = new Map<string, NamedList>();
+  const postures = new Map<string, PostureRule>();
+  const placeOf = createPlaces();
   const indexes = createRuleIndexes();
   const persons = new WeakMap<SessionState, PersonIdentity>();
   const services = new WeakMap<ServiceTokenState, ServiceIdentity>();
@@ -104,7 +109,11 @@ export function createRuleMemory(): RuleMemory {
   let resolved = new WeakMap<ApplicationState, readonly Policy[]>();
   let bypassing = new WeakMap<ApplicationState, boolean>();
   let remembered = new WeakMap<Identity, WeakMap<ApplicationState, Remembered>>();
-  const sets: NamedSets = { group: (id) => groups.get(id), list: (id) => lists.get(id) };
+  const sets: NamedSets = {
+    group: (id) => groups.get(id),
+    list: (id) => lists.get(id),
+    posture: (id) => postures.get(id),
+  };
   const judge = createHandOffJudge({ sets, indexes });
 
   const resolve = ({ policies: own }: ApplicationState) =>
@@ -170,6 +179,7 @@ export function createRuleMemory(): RuleMemory {
     putPolicy: (id, policy) => put(policies, id, policy),
     putGroup: (id, group) => put(groups, id, group),
     putList: (id, list) => put(lists, id, list && toNamedList(list)),
+    putPosture: (id, rule) => put(postures, id, rule),
     forget: () => {
       resolved = new WeakMap();
       bypassing = new WeakMap();
@@ -178,9 +188,19 @@ export function createRuleMemory(): RuleMemory {
   };
 }
 
-/** All that policies ask of where a request comes from. */
-function placeOf({ ip, certificate }: Surroundings): string {
-  return certificate ? JSON.stringify([ip, certificate.commonName]) : ip;
+/** All that policies ask of where a request comes from, as one text. What a device says anew makes it another one. */
+function createPlaces(): (surroundings: Surroundings) => string {
+  const numbers = new WeakMap<ProvenDevice, number>();
+  let last = 0;
+  const numberOf = (device: ProvenDevice) => {
+    const number = numbers.get(device) ?? ++last;
+    numbers.set(device, number);
+    return number;
+  };
+  return ({ ip, certificate, device }) => {
+    if (!certificate && !device) return ip;
+    return JSON.stringify([ip, certificate && [certificate.commonName], device && numberOf(device)]);
+  };
 }
 
 function put<T>(map: Map<string, T>, id: string, state: T | null): void {

@@ -5,7 +5,12 @@ import type { RuleMemory } from './rule-memory.ts';
 
 /** Who was found behind a request. */
 export type Visitor =
-  | { readonly kind: 'user'; readonly session: SessionState }
+  | {
+      readonly kind: 'user';
+      readonly session: SessionState;
+      /** The device of theirs that the request was proven to come from, by its registration's id. */
+      readonly registrationId?: string;
+    }
   | { readonly kind: 'service'; readonly serviceToken: ServiceTokenState }
   | CertificateVisitor
   | Anyone;

@@ -55,7 +55,7 @@ function policy(decision: Decision, include: readonly Rule[], more: Partial<Poli
 const QUESTION: Question = {
   ...{ host: 'wiki.example', path: '/', target: '/', method: 'GET', scheme: 'https', navigation: true },
   ...{ crossSite: false, otherCookies: '', accessToken: null, serviceToken: null, cookies: new Map() },
-  ...{ header: () => null, ip: '192.0.2.7', certificate: null, plain: true },
+  ...{ header: () => null, ip: '192.0.2.7', certificate: null, device: null, plain: true },
 };
 const PERSON: Partial<Question> = { cookies: new Map([['CF_Authorization', ['token']]]) };
 

@@ -1,12 +1,17 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
   generateKeyPair,
+  generateKeyPairSync,
   hash,
   randomBytes,
   randomInt,
   randomUUID,
+  sign,
   timingSafeEqual,
+  verify,
 } from 'node:crypto';
 import { promisify } from 'node:util';
 
@@ -25,6 +30,11 @@ export function randomAlphanumeric(length: number): string {
 /** Decimal digits, uniformly chosen: what a person types. */
 export function randomDigits(length: number): string {
   return Array.from({ length }, () => randomInt(10)).join('');
+}
+
+/** So many of these characters, uniformly chosen: what a person compares. */
+export function randomOf(alphabet: string, length: number): string {
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 
 /** Base64url of 32 random bytes: states, nonces, hand-off codes. */
@@ -47,6 +57,49 @@ export interface RsaJwk {
   readonly kty: 'RSA';
   readonly n: string;
   readonly e: string;
+}
+
+/** A public key on the curve P-256 (RFC 7518 §6.2.1): two coordinates of 32 bytes, in base64url. */
+export interface P256Jwk {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+}
+
+/** The same with its private half. */
+export interface P256PrivateJwk extends P256Jwk {
+  readonly d: string;
+}
+
+/** A key pair on the curve P-256, for ES256. */
+export function generateP256KeyPair(): { publicJwk: P256Jwk; privateJwk: P256PrivateJwk } {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { x, y, d } = privateKey.export({ format: 'jwk' }) as P256PrivateJwk;
+  const publicJwk = { kty: 'EC', crv: 'P-256', x, y } as const;
+  return { publicJwk, privateJwk: { ...publicJwk, d } };
+}
+
+/** Signs in this turn of the loop: ES256 (RFC 7518 §3.4), in base64url. Throws for a key that is none. */
+export function signEs256({ kty, crv, x, y, d }: P256PrivateJwk, text: string): string {
+  const key = createPrivateKey({ key: { kty, crv, x, y, d }, format: 'jwk' });
+  return sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url');
+}
+
+/** Whether it is signed so, in this turn of the loop; false for a key that is no point of the curve. */
+export function verifiesEs256({ kty, crv, x, y }: P256Jwk, text: string, signature: string): boolean {
+  try {
+    const key = createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' });
+    const bytes = Buffer.from(signature, 'base64url');
+    return verify('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }, bytes);
+  } catch {
+    return false;
+  }
+}
+
+/** SHA-256 in base64url: thumbprints of keys. */
+export function sha256Base64url(text: string): string {
+  return hash('sha256', text, 'base64url');
 }
 
 /** SHA-256 in lower-case hex. What is looked up by a secret is stored under this, never under the secret. */

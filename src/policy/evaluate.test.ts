@@ -15,8 +15,8 @@ type Who = { readonly email: string } | { readonly serviceTokenId: string };
 type Said = Omit<Evaluation, 'questions'>;
 
 const indexes = createRuleIndexes();
-const surroundings = { ip: '192.0.2.1', certificate: null };
-const sets = { group: () => undefined, list: () => undefined };
+const surroundings = { ip: '192.0.2.1', certificate: null, device: null };
+const sets = { group: () => undefined, list: () => undefined, posture: () => undefined };
 
 /** Of somebody who comes from nowhere in particular, with nothing but an e-mail or a service token. */
 function evaluate(policies: readonly Policy[], who: Who): Said {

@@ -1,4 +1,5 @@
 import { parseAddress } from '../kernel/address.ts';
+import { meetsPosture } from './posture.ts';
 import { hasAnyKey, isOfIdentity, keyOf, type RuleIndexes, toKeys } from './rule-index.ts';
 import type {
   ExternalQuestion,
@@ -129,12 +130,20 @@ export function createMatcher({ identity, surroundings, sets, answers, indexes }
     if ('email_list' in one) {
       return identity.kind === 'person' ? isListed(one.email_list.id, 'email', identity.email) : false;
     }
+    if ('device_posture' in one) return posture(one.device_posture.integration_uid);
     return 'external_evaluation' in one ? answerTo(one.external_evaluation) : null;
   };
 
   const isListed = (id: string, type: 'email' | 'ip', value: string): Truth => {
     const list = sets.list(id);
     return list?.type === type ? list.has(value) : null;
+  };
+
+  const posture = (id: string): Truth => {
+    const rule = sets.posture(id);
+    if (!rule) return null;
+    const { device } = surroundings;
+    return device !== null && meetsPosture(rule, device, sets.list);
   };
 
   const answerTo = (question: ExternalQuestion): Truth => {

@@ -12,8 +12,8 @@ const lists = { exclude: [], require: [], session_duration: null };
 function asked(identity: Asked['identity'] = ANA): Asked {
   return {
     identity,
-    surroundings: { ip: '192.0.2.1', certificate: null },
-    sets: { group: () => undefined, list: () => undefined },
+    surroundings: { ip: '192.0.2.1', certificate: null, device: null },
+    sets: { group: () => undefined, list: () => undefined, posture: () => undefined },
     answers: null,
     indexes: createRuleIndexes(),
   };

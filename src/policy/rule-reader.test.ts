@@ -112,7 +112,7 @@ for (const [what, json, pointer, message] of malformed) {
 }
 
 const notYet = [
-  ...['auth_context', 'cloudflare_account_member', 'device_posture', 'geo', 'gsuite'],
+  ...['auth_context', 'cloudflare_account_member', 'geo', 'gsuite'],
   ...['linked_app_token', 'user_risk_score'],
 ];
 

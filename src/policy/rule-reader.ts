@@ -86,6 +86,10 @@ const SHAPES: ReadonlyMap<string, RuleShape> = new Map<string, RuleShape>([
     })),
   ],
   [
+    'device_posture',
+    shape({ integration_uid: idOf('a device posture rule') }, {}, (device_posture) => ({ device_posture })),
+  ],
+  [
     'external_evaluation',
     shape({ evaluate_url: ADDRESS, keys_url: ADDRESS }, {}, (question) => ({
       external_evaluation: question,
@@ -97,7 +101,6 @@ const SHAPES: ReadonlyMap<string, RuleShape> = new Map<string, RuleShape>([
 const NOT_YET: ReadonlySet<string> = new Set([
   'auth_context',
   'cloudflare_account_member',
-  'device_posture',
   'geo',
   'gsuite',
   'linked_app_token',

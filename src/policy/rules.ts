@@ -1,3 +1,5 @@
+import type { PostureRule, ProvenDevice } from './posture.ts';
+
 /**
  * A condition on an identity or on where it comes from, in Cloudflare's shape (reference §3.4), its texts normalised
  * so that evaluation compares texts alone. It is made by `parseRules`; what a caller wrote is kept elsewhere, as it was.
@@ -27,6 +29,8 @@ export type Rule =
   /** Any client certificate that an Access certificate of the account stands for, on the gate's TLS listener. */
   | { readonly certificate: Readonly<Record<string, never>> }
   | { readonly common_name: { readonly common_name: string } }
+  /** A device posture rule, by its id. */
+  | { readonly device_posture: { readonly integration_uid: string } }
   | { readonly external_evaluation: ExternalQuestion };
 
 export interface ClaimRule {
@@ -119,12 +123,15 @@ export interface Surroundings {
   readonly ip: string;
   /** The client certificate of the connection, if one of the account's Access certificates stands for it here. */
   readonly certificate: { readonly commonName: string | null } | null;
+  /** The device that the request was proven to come from, if it is one of whoever asks; nobody has one. */
+  readonly device: ProvenDevice | null;
 }
 
-/** Groups and lists that rules name by id; undefined for what is not there. */
+/** Groups, lists and posture rules that rules name by id; undefined for what is not there. */
 export interface NamedSets {
   group(id: string): RuleLists | undefined;
   list(id: string): NamedList | undefined;
+  posture(id: string): PostureRule | undefined;
 }
 
 export type NamedListType = 'email' | 'ip' | 'serial' | 'device';

@@ -22,6 +22,8 @@ export interface RequestEvent {
   readonly connection: string | null;
   readonly providerId: string | null;
   readonly serviceTokenId: string | null;
+  /** The device of the person that it was proven to come from. */
+  readonly registrationId: string | null;
 }
 
 /** One line of the request log: the event, or the first of several that are alike. */

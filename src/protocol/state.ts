@@ -1,5 +1,8 @@
+import type { DeviceFacts, OsVersionInput, PostureRule } from '../policy/posture.ts';
 import type { Claims, NamedListType, Policy, RuleLists } from '../policy/rules.ts';
 import type { RevClaim } from './rev.ts';
+
+export type { DeviceFacts, OsVersionInput };
 
 /**
  * What a gate knows of an object, as it travels in the feed and in snapshots. Each is the whole newest state;
@@ -14,6 +17,8 @@ export interface OrganizationState {
   readonly auto_redirect_to_identity: boolean;
   /** As `strict_service_tokens` of every application. */
   readonly strict_service_tokens: boolean;
+  /** Whether a device session may be a credential at all; each application says it for itself as well. */
+  readonly allow_authenticate_via_warp: boolean;
   /** Whether what leads to no application is denied; if not, it is let through below the account's zones. */
   readonly deny_unmatched_requests: boolean;
   /** Names of zones below which it is let through all the same. */
@@ -99,6 +104,8 @@ export interface ApplicationState {
   readonly strict_service_tokens: boolean;
   /** A service token that may not is told 401 and not 403. */
   readonly service_auth_401: boolean;
+  /** Whether a device session is a credential here, where the organization says so too. */
+  readonly allow_authenticate_via_warp: boolean;
   readonly app_launcher_visible: boolean;
   readonly logo_url: string | null;
   /** What a denied person is told instead of our words. */
@@ -181,42 +188,8 @@ export interface RegistrationState {
   readonly facts: DeviceFacts;
 }
 
-/** What a device says of itself, when it enrols and whenever it reports; null where it does not say. */
-export interface DeviceFacts {
-  readonly type: 'windows' | 'mac' | 'linux' | 'android' | 'ios' | 'chromeos';
-  /** As `6.12.48`, of the kernel on Linux. */
-  readonly os_version: string | null;
-  readonly os_version_extra: string | null;
-  readonly os_distro_name: string | null;
-  readonly os_distro_revision: string | null;
-  readonly serial_number: string | null;
-  readonly model: string | null;
-  readonly manufacturer: string | null;
-  readonly mac_address: string | null;
-  readonly client_version: string | null;
-}
-
 /** A device posture rule, as it is evaluated. */
-export interface PostureRuleState {
-  readonly id: string;
-  readonly name: string;
-  readonly type: 'warp' | 'os_version' | 'serial_number' | 'unique_client_id';
-  /** Kinds of devices that it is for; empty for all. On any other it is not met. */
-  readonly platforms: readonly DeviceFacts['type'][];
-  /** Of `os_version`. */
-  readonly os_version: OsVersionInput | null;
-  /** Of `serial_number` and `unique_client_id`: the list that must have the device. */
-  readonly list_id: string | null;
-}
-
-export interface OsVersionInput {
-  readonly operator: '<' | '<=' | '>' | '>=' | '==';
-  /** Numbers with dots between them. */
-  readonly version: string;
-  readonly os_version_extra: string | null;
-  readonly os_distro_name: string | null;
-  readonly os_distro_revision: string | null;
-}
+export type PostureRuleState = PostureRule;
 
 /** A public key of the account: `session` keys sign what people carry, `gate` keys what applications get. */
 export interface KeyState {

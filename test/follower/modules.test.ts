@@ -36,6 +36,14 @@ test('what reads the command line loads neither of the two that it chooses from'
   assert.deepEqual(packagesOf('src/main.ts'), ['commander', 'ipaddr.js']);
 });
 
+test('a device loads no database, no web framework, and nothing of how access is decided', () => {
+  assert.deepEqual(packagesOf('src/cli/device.ts'), []);
+  const files = [...loadedWith('src/cli/device.ts')].filter((name) =>
+    /^src\/(?:database|removal|access|accounts|sign-in|gate|http|policy)\//.test(name),
+  );
+  assert.deepEqual(files, []);
+});
+
 test('the test above would notice: the control plane loads them', () => {
   const packages = packagesOf('src/cli/serve.ts');
   for (const one of ['fastify', 'kysely', 'typebox']) assert.ok(packages.includes(one), one);

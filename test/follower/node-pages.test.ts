@@ -39,7 +39,7 @@ for (const { name, create } of databases) {
     const question = (more: object = {}) => ({
       ...common(),
       ...{ method: 'GET', scheme: 'http', accessToken: null, serviceToken: null, header: null },
-      certificate: null,
+      ...{ certificate: null, device: null },
       cookies: [['CF_Authorization', [token()]]],
       ...more,
     });

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { type Answers, questionKey } from '../../src/policy/evaluate.ts';
 import { toNamedList } from '../../src/policy/named-sets.ts';
+import type { PostureRule, ProvenDevice } from '../../src/policy/posture.ts';
 import { parseRules } from '../../src/policy/rule-reader.ts';
 import type { Identity, NamedSets, Policy, Rule, RuleLists, Surroundings } from '../../src/policy/rules.ts';
-import type { PlainList } from './reference-evaluator.ts';
+import type { PlainList, PlainPosture } from './reference-evaluator.ts';
 import {
   COMMON_NAMES,
   canonical,
@@ -26,6 +27,7 @@ export interface Case {
   readonly meant: Material;
   readonly read: Material;
   readonly lists: ReadonlyMap<string, PlainList>;
+  readonly postures: ReadonlyMap<string, PlainPosture>;
   readonly sets: NamedSets;
   readonly askers: readonly Asker[];
   readonly isSpelled: boolean;
@@ -46,6 +48,37 @@ export interface Asker {
   readonly read: Surroundings;
 }
 
+const DEVICE_IDS = ['d1', 'd2', 'd3'] as const;
+
+/** Under the ids of which groups and lists are as well; the last is of none. */
+const POSTURES: ReadonlyMap<string, PlainPosture> = new Map<string, PlainPosture>([
+  [IDS[0], { type: 'warp', platforms: [] }],
+  [IDS[1] ?? '', { type: 'warp', platforms: ['mac', 'windows'] }],
+  [IDS[2] ?? '', { type: 'unique_client_id', platforms: [], list: IDS[0] }],
+  [IDS[3] ?? '', { type: 'os_version', platforms: ['linux'], atLeast: [6, 12] }],
+  [IDS[4] ?? '', { type: 'os_version', platforms: [], atLeast: [14, 5, 0] }],
+]);
+
+const POSTURE_RULES: ReadonlyMap<string, PostureRule> = new Map(
+  [...POSTURES].map(([id, rule]) => [id, toPostureRule(id, rule)]),
+);
+
+function toPostureRule(id: string, rule: PlainPosture): PostureRule {
+  const { type } = rule;
+  const platforms = rule.platforms as PostureRule['platforms'];
+  const version = rule.type === 'os_version' ? rule.atLeast.join('.') : '';
+  const nothing = { os_version_extra: null, os_distro_name: null, os_distro_revision: null };
+  const os_version = rule.type === 'os_version' ? ({ operator: '>=', version, ...nothing } as const) : null;
+  return {
+    id,
+    name: id,
+    type,
+    platforms,
+    os_version,
+    list_id: rule.type === 'unique_client_id' ? rule.list : null,
+  };
+}
+
 /** How many ask in one case, of the same policies. */
 export const ASKERS = 4;
 
@@ -63,9 +96,13 @@ function drawCase(tape: Tape): Case {
   const lists = new Map(IDS.flatMap((id, at) => drawList(tape, at).map((list) => [id, list] as const)));
   const read = readAll({ policies, groups }, isSpelled ? readRules : meantRules);
   const named = new Map([...lists].map(([id, list]) => [id, toNamedList(list)]));
-  const sets = { group: (id: string) => read.groups.get(id), list: (id: string) => named.get(id) };
+  const sets = {
+    group: (id: string) => read.groups.get(id),
+    list: (id: string) => named.get(id),
+    posture: (id: string) => POSTURE_RULES.get(id),
+  };
   const meant = isSpelled ? readAll({ policies, groups }, meantRules) : read;
-  return { meant, read, lists, sets, askers, isSpelled, ...answers };
+  return { meant, read, lists, postures: POSTURES, sets, askers, isSpelled, ...answers };
 }
 
 type SpelledLists = Readonly<Record<keyof RuleLists, readonly SpelledRule[]>>;
@@ -142,11 +179,23 @@ function drawAsker(tape: Tape): Asker {
   const { raw } = drawAddress(tape);
   const commonName = tape.draw(3) === 0 ? null : tape.pick(COMMON_NAMES);
   const certificate = tape.draw(2) === 0 ? null : { commonName };
+  const device = drawDevice(tape);
   return {
     identity: drawIdentity(tape),
-    meant: { ip: raw, certificate },
-    read: { ip: canonical(raw), certificate },
+    meant: { ip: raw, certificate, device },
+    read: { ip: canonical(raw), certificate, device },
   };
+}
+
+/** One of a few; the id of the one is in lists, and the other's is not. */
+function drawDevice(tape: Tape): ProvenDevice | null {
+  const kind = tape.draw(4);
+  if (kind === 0) return null;
+  const [type, version] = kind === 1 ? (['mac', '14.5'] as const) : (['linux', '6.12.48'] as const);
+  const nothing = { os_version_extra: null, os_distro_name: null, os_distro_revision: null, model: null };
+  const more = { serial_number: null, manufacturer: null, mac_address: null, client_version: null };
+  const os_version = kind === 3 ? null : version;
+  return { device_id: tape.pick(DEVICE_IDS), facts: { type, os_version, ...nothing, ...more } };
 }
 
 function drawIdentity(tape: Tape): Identity {
@@ -173,6 +222,7 @@ function drawMembership(tape: Tape): string {
 function drawList(tape: Tape, at: number): PlainList[] {
   const kind = tape.draw(8);
   if (kind === 0) return [];
+  if (kind === 1) return [{ type: 'device', items: tape.several(2, () => tape.pick(DEVICE_IDS)) }];
   const isIp = (kind + at) % 2 === 0;
   if (isIp) return [{ type: 'ip', items: tape.several(4, () => drawBlock(tape).clean) }];
   return [{ type: 'email', items: tape.several(4, () => drawEmail(tape).clean) }];

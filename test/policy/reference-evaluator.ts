@@ -22,14 +22,25 @@ export interface World {
   readonly surroundings: Surroundings;
   readonly groups: ReadonlyMap<string, RuleLists>;
   readonly lists: ReadonlyMap<string, PlainList>;
+  readonly postures: ReadonlyMap<string, PlainPosture>;
   /** undefined: it was not asked yet. */
   readonly answer: (question: ExternalQuestion) => boolean | null | undefined;
 }
 
 export interface PlainList {
-  readonly type: 'email' | 'ip';
+  readonly type: 'email' | 'ip' | 'device';
   readonly items: readonly string[];
 }
+
+/** A posture rule, of the plain kinds: a device of one of these platforms, and what else it asks. */
+export type PlainPosture =
+  | { readonly type: 'warp'; readonly platforms: readonly string[] }
+  | { readonly type: 'unique_client_id'; readonly platforms: readonly string[]; readonly list: string }
+  | {
+      readonly type: 'os_version';
+      readonly platforms: readonly string[];
+      readonly atLeast: readonly number[];
+    };
 
 /** How one rule came out, and within which groups it stands, outermost first. */
 export type Observe = (rule: Rule, three: Three, path: readonly string[]) => void;
@@ -129,6 +140,16 @@ const JUDGES: Judges = {
   certificate: (_, { world }) => three(world.surroundings.certificate !== null),
   common_name: ({ common_name: name }, { world }) =>
     three(world.surroundings.certificate !== null && world.surroundings.certificate.commonName === name),
+  device_posture: ({ integration_uid: id }, { world }) => {
+    const rule = world.postures.get(id);
+    if (!rule || world.identity.kind === 'nobody') return 'unknown';
+    const { device } = world.surroundings;
+    if (!device || (rule.platforms.length > 0 && !rule.platforms.includes(device.facts.type))) return 'no';
+    if (rule.type === 'warp') return 'yes';
+    if (rule.type === 'os_version') return reaches(device.facts.os_version, rule.atLeast);
+    const list = world.lists.get(rule.list);
+    return list?.type === 'device' ? three(list.items.includes(device.device_id)) : 'unknown';
+  },
   external_evaluation: (question, { world, questions }) => {
     if (world.identity.kind === 'nobody') return 'unknown';
     const answer = world.answer(question);
@@ -136,6 +157,17 @@ const JUDGES: Judges = {
     return three(answer ?? null);
   },
 };
+
+/** Filled up with -1, so that of two that begin alike the longer is the newer. */
+function reaches(version: string | null, least: readonly number[]): Three {
+  if (version === null) return 'unknown';
+  const numbers = version.split('.').map(Number);
+  for (let at = 0; at < 8; at++) {
+    const difference = (numbers[at] ?? -1) - (least[at] ?? -1);
+    if (difference !== 0) return three(difference > 0);
+  }
+  return 'yes';
+}
 
 export const PARTS: Parts = {
   any: (threes) => threes.reduce((one, other) => OR[one][other], 'no'),

@@ -145,6 +145,18 @@ export const MUTANTS: readonly Mutant[] = [
     certificate: (rule, place) =>
       place.world.identity.kind === 'certificate' ? judges.certificate(rule, place) : 'no',
   }),
+  withJudge('a posture rule that is gone is met by none', {
+    device_posture: (rule, place) =>
+      place.world.postures.has(rule.integration_uid) ? judges.device_posture(rule, place) : 'no',
+  }),
+  withJudge('a device is met whatever its platform', {
+    device_posture: (rule, place) => {
+      const { device } = place.world.surroundings;
+      const isKnown =
+        place.world.postures.has(rule.integration_uid) && place.world.identity.kind !== 'nobody';
+      return isKnown && device ? 'yes' : judges.device_posture(rule, place);
+    },
+  }),
   withJudge('of nobody an external service says no', {
     external_evaluation: (rule, place) =>
       place.world.identity.kind === 'nobody' ? 'no' : judges.external_evaluation(rule, place),

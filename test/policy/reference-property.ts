@@ -23,12 +23,12 @@ export function inEarnest({ read, sets }: Case): Candidate {
 
 /** The reference, with another part if a fault is wanted. */
 export function byTheBook(
-  { meant, lists }: Case,
+  { meant, lists, postures }: Case,
   parts: Parts = PARTS,
   observe: Observe = () => {},
 ): Candidate {
   return (asker, answers) => {
-    const world = worldOf(meant.groups, { lists, asker, answers });
+    const world = worldOf(meant.groups, { lists, postures, asker, answers });
     return evaluateByTheBook(meant.policies, world, { parts, observe });
   };
 }
@@ -121,8 +121,8 @@ function weakness({ verdict }: Evaluation, due: 'allow' | 'deny'): string | null
 }
 
 /** Whom Cloudflare's order keeps out, we keep out. */
-export function cloudflares({ meant, lists, full }: Case, asker: Asker): 'allow' | 'deny' {
-  const world = worldOf(meant.groups, { lists, asker, answers: full });
+export function cloudflares({ meant, lists, postures, full }: Case, asker: Asker): 'allow' | 'deny' {
+  const world = worldOf(meant.groups, { lists, postures, asker, answers: full });
   return evaluateInCloudflaresOrder(meant.policies, world);
 }
 
@@ -137,13 +137,13 @@ function otherwise({ given, full }: Case): Answers {
   return new Map([...full].map(([key, said]) => [key, given?.has(key) ? said : said !== true]));
 }
 
-interface Situation extends Pick<World, 'lists'> {
+interface Situation extends Pick<World, 'lists' | 'postures'> {
   readonly asker: Asker;
   readonly answers: Answers;
 }
 
-function worldOf(groups: World['groups'], { lists, asker, answers }: Situation): World {
+function worldOf(groups: World['groups'], { lists, postures, asker, answers }: Situation): World {
   const { identity, meant: surroundings } = asker;
   const answer = (question: ExternalQuestion) => answers?.get(questionKey(question));
-  return { identity, surroundings, groups, lists, answer };
+  return { identity, surroundings, groups, lists, postures, answer };
 }

@@ -33,7 +33,7 @@ const TYPES: readonly [RuleType, ...RuleType[]] = [
     'okta',
     'github-organization',
   ] as const),
-  ...(['service_token', 'any_valid_service_token', 'certificate', 'common_name'] as const),
+  ...(['service_token', 'any_valid_service_token', 'certificate', 'common_name', 'device_posture'] as const),
   ...(['external_evaluation', 'group', 'group', 'ip', 'email', 'everyone'] as const),
 ];
 
@@ -83,6 +83,7 @@ const DRAWN: Readonly<Record<RuleType, Draw>> = {
   },
   service_token: (tape) => fields({ token_id: drawId(tape) }),
   common_name: (tape) => fields({ common_name: same(tape.pick(COMMON_NAMES)) }),
+  device_posture: (tape) => fields({ integration_uid: drawId(tape) }),
   external_evaluation: drawQuestion,
 };
 

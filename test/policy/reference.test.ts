@@ -10,7 +10,7 @@ const RUNS = 25_000;
 const RULES = [
   ...['email', 'email_domain', 'login_method', 'auth_method', 'oidc', 'saml', 'azureAD', 'okta'],
   ...['email_list', 'github-organization', 'service_token', 'any_valid_service_token'],
-  ...['group', 'ip_list', 'external_evaluation'],
+  ...['group', 'ip_list', 'external_evaluation', 'device_posture'],
 ];
 const CERTAIN_RULES = ['ip', 'certificate', 'common_name'];
 

@@ -15,7 +15,7 @@ export interface Checked extends Explanation {
 
 /**
  * Judges a user as they were seen last: the provider, its claims, how they proved themselves, and the address. Client
- * certificates are none of a person's: rules that ask for one do not match. Of many policies, only some are explained.
+ * certificates are none of a person's, and a device proves itself at a request alone: rules that ask for one do not match. Of many policies, only some are explained.
  */
 export function checkPerson(
   policies: readonly Policy[],
@@ -23,7 +23,7 @@ export function checkPerson(
   { sets, indexes }: RuleWorld,
   most = policies.length,
 ): Checked {
-  const surroundings = { ip: seenAddress(user), certificate: null };
+  const surroundings = { ip: seenAddress(user), certificate: null, device: null };
   const asked = { identity: toPerson(user), surroundings, sets, indexes, answers: null };
   const evaluation = evaluate(policies, asked);
   // Whoever is let in without a question needs no policy of their own.

@@ -1,10 +1,11 @@
 import type { Snapshot } from '../../database/database.ts';
+import { postureRuleStates } from '../../devices/posture/posture.ts';
 import { listStates } from '../../gateway/lists/lists.ts';
 import { toNamedList } from '../../policy/named-sets.ts';
 import { createRuleIndexes, type RuleIndexes } from '../../policy/rule-index.ts';
 import type { NamedSets } from '../../policy/rules.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
-import type { GroupState, ListState, PolicyState } from '../../protocol/state.ts';
+import type { GroupState, ListState, PolicyState, PostureRuleState } from '../../protocol/state.ts';
 import { groupStates } from '../groups/groups.ts';
 import { policyStates } from '../policies/policies.ts';
 
@@ -14,12 +15,17 @@ export interface RuleWorld {
   readonly indexes: RuleIndexes;
 }
 
-/** The groups and lists of an account, read once. */
+/** The groups, lists and posture rules of an account, read once. */
 export async function readRuleWorld(snapshot: Snapshot, accountId: string): Promise<RuleWorld> {
   const groups = byId<GroupState>(await groupStates(snapshot, accountId));
   const states = byId<ListState>(await listStates(snapshot, accountId));
   const lists = new Map([...states].map(([id, list]) => [id, toNamedList(list)]));
-  const sets = { group: (id: string) => groups.get(id), list: (id: string) => lists.get(id) };
+  const postures = byId<PostureRuleState>(await postureRuleStates(snapshot, accountId));
+  const sets = {
+    group: (id: string) => groups.get(id),
+    list: (id: string) => lists.get(id),
+    posture: (id: string) => postures.get(id),
+  };
   return { sets, indexes: createRuleIndexes() };
 }
 
