@@ -141,7 +141,11 @@ const careless =
   (without: 'looking again' | 'a revocation'): Blocking =>
   ({ control }, { accountId }, { email }) =>
     commitAct(control, { accountId, actor: operator, authorize: NO_RIGHTS_ASKED }, async (tx) => {
-      const { items } = await endAccessOfEmail(tx, accountId, email);
+      const { items } = await endAccessOfEmail(tx, {
+        accountId,
+        emailKey: email,
+        now: timestamp(control.clock.now()),
+      });
       const row = {
         id: newUuid(),
         account_id: accountId,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import type Cloudflare from 'cloudflare';
 import { createVault } from '../../src/kernel/crypto.ts';
+import { superAdministrator } from '../../src/kernel/permissions.ts';
 import { listRoutes } from '../../src/routes.ts';
 import type { Browser } from '../support/browser.ts';
 import { tokenIn } from '../support/forge.ts';
@@ -29,6 +30,7 @@ import { type Person, signIn } from '../support/openid-provider.ts';
 import { readRows } from '../support/rows.ts';
 import { admits } from '../support/service-tokens.ts';
 import {
+  addOlderAccount,
   addPerson,
   firstTenant,
   type Person as Member,
@@ -39,7 +41,9 @@ import {
 } from '../support/tenants.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { CERTIFICATE_CHANNELS, CERTIFICATE_PATHS, holdAsCertificate } from './certificate-paths.ts';
+import { allowDevices, DEVICE_CHANNELS, DEVICE_PATHS, holdAsDevice } from './device-paths.ts';
 import { GATE_CHANNELS, GATE_PATHS, holdAsGate } from './gate-paths.ts';
+import { SEAT_PATHS } from './seat-paths.ts';
 import { holdAsService, SERVICE_CHANNELS, SERVICE_PATHS } from './service-paths.ts';
 
 /*
@@ -111,6 +115,7 @@ const PATHS: Readonly<Record<string, Path>> = {
       sdk.post(`/accounts/${account_id}/portcullis/blocked_users`, { body: { email } }),
     cells: all,
   },
+  ...Object.fromEntries(Object.entries(SEAT_PATHS).map(([name, path]) => [name, { ...path, cells: all }])),
   'somebody signs out on the team domain': {
     operations: [],
     does: ({ world, browser }) => browser.get(world.team + LOGOUT),
@@ -286,6 +291,14 @@ const PATHS: Readonly<Record<string, Path>> = {
 
 /** Routes that change something and end nobody's access to applications, each with its reason. */
 const NOTHING_ENDS: Readonly<Record<string, string>> = {
+  'account-creation': 'gives',
+  'accounts-update-account': 'a name is no access',
+  'user-edit-user': 'what a person tells of themselves is no access',
+  'zones-post': 'gives',
+  'zones-0-delete':
+    'refused while a policy of a member or group names it; tokens of it are read at every call, and applications stay',
+  'account-resource-group-create': 'gives: no policy names it yet',
+  'account-resource-group-delete': 'refused while any policy names it',
   'account-members-add-member': 'gives',
   'account-api-tokens-create-token': 'gives',
   'user-api-tokens-create-token': 'gives',
@@ -293,11 +306,17 @@ const NOTHING_ENDS: Readonly<Record<string, string>> = {
   'account-user-group-member-create': 'gives',
   'zero-trust-users-create-user': 'gives',
   'zero-trust-users-update-user': 'a name is no access',
+  'portcullis-seats-set-the-limit': 'whoever holds a seat keeps it, however low the limit',
   'zero-trust-organization-create-your-zero-trust-organization': 'always refused: every account has one',
   'zero-trust-organization-update-your-zero-trust-organization':
     'a shorter session duration is for later sign-ins, and what is let through unmatched is nobody’s',
   'zero-trust-organization-patch-your-zero-trust-organization': 'as the update',
   'access-policy-tests': 'says what policies would do, and does nothing',
+  'access-tags-create-tag': 'a tag is a word, no access',
+  'access-tags-update-a-tag': 'a tag is a word, no access',
+  'access-tags-delete-a-tag': 'a tag is a word, no access; refused while any application has it',
+  'access-applications-update-settings': 'there is nothing to be switched on',
+  'access-applications-patch-settings': 'there is nothing to be switched on',
   'access-custom-pages-create-a-custom-page': 'a page is no access',
   'access-custom-pages-update-a-custom-page': 'a page is no access',
   'access-custom-pages-delete-a-custom-page': 'a page is no access',
@@ -312,6 +331,8 @@ const NOTHING_ENDS: Readonly<Record<string, string>> = {
   'access-groups-delete-an-access-group': 'refused while any rule names it',
   'zero-trust-lists-create-zero-trust-list': 'gives: no rule names it yet',
   'zero-trust-lists-delete-zero-trust-list': 'refused while any rule names it',
+  'device-posture-rules-create-device-posture-rule': 'gives: no rule names it yet',
+  'device-posture-rules-delete-device-posture-rule': 'refused while any rule names it',
   'portcullis-gates-create-a-gate': 'gives',
   'portcullis-blocked-users-unblock-a-user': 'gives: the person may sign in again, and has to',
   'access-applications-add-an-application': 'gives',
@@ -385,7 +406,15 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
     const { control } = world().app.app;
     const routes = listRoutes({ control, vault: createVault(Buffer.alloc(32)), config: world().app.config });
     const changing = routes.filter((route) => route.method !== 'GET').map((route) => route.operation);
-    const tables = [PATHS, MEMBER_PATHS, SERVICE_PATHS, CERTIFICATE_PATHS, GATE_PATHS];
+    const tables = [
+      PATHS,
+      ACCOUNT_PATHS,
+      MEMBER_PATHS,
+      SERVICE_PATHS,
+      DEVICE_PATHS,
+      CERTIFICATE_PATHS,
+      GATE_PATHS,
+    ];
     const paths = tables.flatMap((table) => Object.values(table).flatMap((path) => path.operations));
     const known = new Set([...paths, ...Object.keys(NOTHING_ENDS)]);
     assert.deepEqual(
@@ -400,6 +429,43 @@ gatedOnBothDatabases('every path ends every channel that it covers', (world) => 
     );
   });
 });
+
+/** What ends everything at once, and so has a world of its own; what is held by it is tried together. */
+const ACCOUNT_PATHS = {
+  'the account is deleted': {
+    operations: ['accounts-account-deletion'],
+    does: async ({ app, account_id }: Gated) => {
+      await addOlderAccount(app);
+      const roles = [superAdministrator.id];
+      const { sdk } = await addPerson(app, await firstTenant(app), { email: 'owner@example.com', roles });
+      return await sdk.accounts.delete({ account_id });
+    },
+  },
+} as const;
+
+for (const [name, path] of Object.entries(ACCOUNT_PATHS)) {
+  gatedOnBothDatabases('everything that an account has ends at once', (world) => {
+    it(`when ${name}`, async () => {
+      using sockets = watchGateSockets();
+      await using upstream = await startUpstream();
+      const held = await hold(world(), { upstream, sockets });
+      const service = await holdAsService(world(), 'service-of-the-account');
+      const gate = await holdAsGate(world().app, 'gate of the account');
+      const member = await holdAsMember(world(), 'member.of.the.account@example.com');
+      const inSum: [string, () => Promise<boolean>][] = [
+        ...SERVICE_CHANNELS.map((channel) => [channel, service.alive[channel]] as const),
+        ...GATE_CHANNELS.map((channel) => [channel, gate.alive[channel]] as const),
+        ...MEMBER_CHANNELS.map((channel) => [channel, member.alive[channel]] as const),
+      ].map(([channel, alive]) => [channel, alive]);
+      for (const channel of TRIED_TOGETHER) await assertAlive(held, channel);
+      for (const [channel, alive] of inSum) assert.equal(await alive(), true, `${channel} was not alive`);
+      await path.does(world());
+      for (const channel of TRIED_TOGETHER)
+        assert.equal(await held.alive[channel](), false, `${channel}: ends`);
+      for (const [channel, alive] of inSum) assert.equal(await alive(), false, `${channel}: ends`);
+    });
+  });
+}
 
 const TRIED_TOGETHER: readonly Channel[] = [
   'exchange in flight',
@@ -527,6 +593,35 @@ gatedOnBothDatabases('every path ends what a service token opens', (world) => {
   }
 });
 
+gatedOnBothDatabases('every path ends what a device opens', (world) => {
+  const behind: { upstream?: Upstream; sockets?: GateSockets } = {};
+  before(async () => {
+    await allowDevices(world());
+    behind.sockets = watchGateSockets();
+    behind.upstream = await startUpstream();
+  });
+  after(async () => {
+    behind.sockets?.[Symbol.dispose]();
+    await behind.upstream?.[Symbol.asyncDispose]();
+  });
+
+  for (const [name, path] of Object.entries(DEVICE_PATHS)) {
+    it(`when ${name}`, async () => {
+      const { upstream, sockets } = behind;
+      assert.ok(upstream && sockets);
+      const number = Object.keys(DEVICE_PATHS).indexOf(name);
+      const held = await holdAsDevice(world(), `device-${number}`, { upstream, sockets });
+      for (const channel of DEVICE_CHANNELS)
+        assert.equal(await held.alive[channel](), true, `${channel} was not alive`);
+      await path.does(held);
+      for (const channel of DEVICE_CHANNELS) {
+        const ending = path.cells[channel];
+        assert.equal(await held.alive[channel](), ending === 'stays', `${channel}: ${ending}`);
+      }
+    });
+  }
+});
+
 mutualTlsOnBothDatabases('every path ends what a client certificate opens', (world) => {
   for (const [name, path] of Object.entries(CERTIFICATE_PATHS)) {
     it(`when ${name}`, async () => {
@@ -588,6 +683,27 @@ const MEMBER_PATHS: Readonly<Record<string, MemberPath>> = {
       sdk.accounts.members.delete(member.memberId, { account_id: accountId }),
     cells: { ...groupOnly, 'key, by itself': 'ends' },
   },
+  'the member leaves': {
+    operations: ['user-account-memberships-delete-membership'],
+    does: ({ member }) => member.sdk.memberships.delete(member.memberId),
+    cells: { ...groupOnly, 'key, by itself': 'ends' },
+  },
+  'the member rejects the membership': {
+    operations: ['user-account-memberships-update-membership'],
+    does: ({ member }) => member.sdk.memberships.update(member.memberId, { status: 'rejected' }),
+    cells: { ...groupOnly, 'key, by itself': 'ends' },
+  },
+  'the policies of the member are replaced by none': {
+    operations: ['account-members-update-member'],
+    does: ({ tenant: { sdk, accountId }, member }) =>
+      sdk.accounts.members.update(member.memberId, { account_id: accountId, policies: [] }),
+    cells: {
+      'key, by the group': 'stays',
+      'key, by itself': 'ends',
+      'user token, by the group': 'stays',
+      'account token that they created': 'stays',
+    },
+  },
   'the member is removed from the group': {
     operations: ['account-user-group-member-delete'],
     does: ({ tenant: { sdk, accountId }, member, groupId }) =>
@@ -604,6 +720,22 @@ const MEMBER_PATHS: Readonly<Record<string, MemberPath>> = {
     operations: ['account-user-group-update'],
     does: ({ tenant: { sdk, accountId }, groupId }) =>
       sdk.iam.userGroups.update(groupId, { account_id: accountId, policies: [] }),
+    cells: groupOnly,
+  },
+  'the resources that the policy of the group names are fewer': {
+    operations: ['account-resource-group-update'],
+    does: async ({ tenant, groupId }) => {
+      const { sdk, accountId: account_id, zoneId } = tenant;
+      const key = `com.cloudflare.api.account.${account_id}`;
+      const some = (object: string) => ({ key, objects: [{ key: object }] });
+      const { resourceGroups } = sdk.iam;
+      const name = `Resources of ${groupId}`;
+      const { id: on } = await resourceGroups.create({ account_id, name, scope: some('*') });
+      const policies = policiesOf(tenant, { may: [BY_GROUP], on });
+      await sdk.iam.userGroups.update(groupId, { account_id, policies } as never);
+      const scope = some(`com.cloudflare.api.account.zone.${zoneId}`);
+      await resourceGroups.update(on, { account_id, scope });
+    },
     cells: groupOnly,
   },
   'the group is removed': {

@@ -2,6 +2,7 @@ import { deleteUser } from '../../src/access/users/user-removals.ts';
 import type { Database } from '../../src/database/database.ts';
 import { createGateState } from '../../src/gate/state.ts';
 import { operator } from '../../src/kernel/actor.ts';
+import { timestamp } from '../../src/kernel/clock.ts';
 import { aloneControl, commitAct } from '../../src/removal/act.ts';
 import { createFeed } from '../../src/removal/feed.ts';
 import { NO_RIGHTS_ASKED } from './steps.ts';
@@ -20,7 +21,7 @@ export async function startNode(world: World, database: Database) {
       commitAct(
         control,
         { accountId, actor: operator, authorize: NO_RIGHTS_ASKED, ...(repeat ? { repeat } : {}) },
-        (tx) => deleteUser(tx, { accountId, id }),
+        (tx) => deleteUser(tx, { accountId, id, now: timestamp(control.clock.now()) }),
       ),
     [Symbol.asyncDispose]: () => database.close(),
   };

@@ -183,11 +183,19 @@ export function createSteps(options: {
 
     revoke: (email: string): Promise<true> =>
       commitAct(control, act, (tx) =>
-        revokeUser(tx, { accountId, email, devices: false, warpSessionReauth: false }),
+        revokeUser(tx, {
+          accountId,
+          email,
+          devices: false,
+          warpSessionReauth: false,
+          now: timestamp(control.clock.now()),
+        }),
       ),
 
     remove: (id: string, repeat?: Act['repeat']): Promise<object> =>
-      commitAct(control, repeat ? { ...act, repeat } : act, (tx) => deleteUser(tx, { accountId, id })),
+      commitAct(control, repeat ? { ...act, repeat } : act, (tx) =>
+        deleteUser(tx, { accountId, id, now: timestamp(control.clock.now()) }),
+      ),
 
     idOf: (email: string): Promise<string | null> => findUserIdByEmail(observer.reader, accountId, email),
 

@@ -43,6 +43,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   email_list: { type: 'list', key: 'id', of: { kinds: ['EMAIL'], called: 'a list of type EMAIL' } },
   ip_list: { type: 'list', key: 'id', of: { kinds: ['IP'], called: 'a list of type IP' } },
   service_token: { type: 'service_token', key: 'token_id' },
+  device_posture: { type: 'posture_rule', key: 'integration_uid' },
   login_method: { type: 'identity_provider', key: 'id' },
   oidc: { ...PROVIDER, of: { kinds: OPENID_TYPES, called: 'a provider that speaks OpenID Connect' } },
   saml: { ...PROVIDER, of: { kinds: ['saml'], called: 'a provider of type saml' } },

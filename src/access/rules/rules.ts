@@ -36,7 +36,7 @@ export interface Reference {
 
 /** Whose rules name something. */
 export interface Holder {
-  readonly type: 'policy' | 'reusable_policy' | 'group';
+  readonly type: 'policy' | 'reusable_policy' | 'group' | 'posture_rule';
   readonly id: string;
 }
 
@@ -101,6 +101,23 @@ export async function readReferences(
   return [...unique.values()];
 }
 
+/**
+ * The list that a posture rule names: of this account, and of that type, or else a 400 with the pointer. It stays until
+ * the transaction ends.
+ */
+export async function holdNamedList(
+  tx: Tx,
+  named: { accountId: string; id: string; type: string; pointer: string },
+): Promise<Reference> {
+  const { accountId, id, type, pointer } = named;
+  const reference = { type: 'list', id } as const;
+  const rows = await rowsOf(tx, accountId, [reference]);
+  const of = { kinds: [type], called: `a list of type ${type}` };
+  const problems = problemOf({ ...reference, pointer, of }, rows.get(keyOf('list', id)));
+  if (problems.length > 0) throw invalidInput(problems);
+  return reference;
+}
+
 function refuseProblems(problems: readonly Problem[]): void {
   if (problems.length > 0) throw invalidInput(problems.slice(0, MOST_PROBLEMS), 'invalidAccess');
 }
@@ -132,8 +149,8 @@ export async function refuseIfNamed(
 ): Promise<void> {
   const holders = await listHolders(tx, { accountId, to, limit: MOST_HOLDERS + 1 });
   if (holders.length === 0) return;
-  // The codes of a family are those of its paths: lists are not below /access.
-  throw refusal(to.type === 'list' ? 'conflict' : 'conflictAccess', {
+  // The codes of a family are those of its paths: lists and posture rules are not below /access.
+  throw refusal(to.type === 'list' || to.type === 'posture_rule' ? 'conflict' : 'conflictAccess', {
     detail: `${what} is in use by ${inWords(holders)}`,
   });
 }
@@ -193,7 +210,7 @@ async function rowsOf(
   references: readonly Reference[],
 ): Promise<ReadonlyMap<string, NamedRow>> {
   const rows = new Map<string, NamedRow>();
-  for (const type of ['group', 'list', 'service_token', 'identity_provider'] as const) {
+  for (const type of ['group', 'list', 'service_token', 'identity_provider', 'posture_rule'] as const) {
     const ids = references.filter((one) => one.type === type).map(({ id }) => id);
     if (ids.length === 0) continue;
     const of = { accountId, type, ids };
@@ -216,6 +233,7 @@ const WHAT: Readonly<Record<ReferenceType, string>> = {
   list: 'a list',
   service_token: 'a service token',
   identity_provider: 'an identity provider',
+  posture_rule: 'a device posture rule',
 };
 
 function problemOf({ type, pointer, of }: Named, row: NamedRow | undefined): Problem[] {

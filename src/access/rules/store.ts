@@ -4,7 +4,7 @@ import { inParts } from '../../database/parts.ts';
 import type { RuleReferenceRow, Tables } from '../../database/tables.ts';
 
 /** What a rule can name. */
-export type ReferenceType = 'group' | 'list' | 'service_token' | 'identity_provider';
+export type ReferenceType = 'group' | 'list' | 'service_token' | 'identity_provider' | 'posture_rule';
 
 export interface NamedRow {
   readonly id: string;
@@ -31,6 +31,7 @@ const TABLES = {
   list: 'lists',
   service_token: 'service_tokens',
   identity_provider: 'identity_providers',
+  posture_rule: 'posture_rules',
 } as const satisfies Record<ReferenceType, keyof Tables>;
 
 type NamedTable = (typeof TABLES)[ReferenceType];
@@ -112,11 +113,14 @@ export async function deleteReferences(
     .execute();
 }
 
-const HOLDERS = [
+const RULE_HOLDERS = [
   ['policy', 'policies'],
   ['reusable_policy', 'reusable_policies'],
   ['group', 'access_groups'],
 ] as const;
+
+/** A posture rule has no lists of rules, and names a list all the same. */
+const HOLDERS = [...RULE_HOLDERS, ['posture_rule', 'posture_rules']] as const;
 
 /** Those whose rules name the object, by type and name; a holder that is gone holds nothing. */
 export async function listHolders(
@@ -156,7 +160,7 @@ export async function listRulesWith(
 ): Promise<RulesRow[]> {
   const patterns = texts.map((text) => likeLiteral(JSON.stringify(text)));
   const found: RulesRow[] = [];
-  for (const [type, table] of HOLDERS) {
+  for (const [type, table] of RULE_HOLDERS) {
     const rows = await reader.query
       .selectFrom(table as 'policies')
       .select(['id', 'name', 'include', 'exclude', 'require'])

@@ -4,7 +4,7 @@ import { Direction, pageQuery, Time, Uuid } from '../../http/shapes.ts';
 /** How many items a list can have. */
 export const MOST_ITEMS = 5000;
 
-const type = Type.String({ maxLength: 64, description: 'EMAIL or IP.' });
+const type = Type.String({ maxLength: 64, description: 'EMAIL, IP, SERIAL or DEVICE.' });
 const name = Type.String({ minLength: 1, maxLength: 350 });
 const description = Type.String({ maxLength: 1000 });
 const value = Type.String({ minLength: 1, maxLength: 2048 });
@@ -76,4 +76,4 @@ export const ListQuery = Type.Object({
   ),
 });
 
-export const ItemQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+export const ItemQuery = Type.Object(pageQuery({ most: 1000, usual: 1000 }));

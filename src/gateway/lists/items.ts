@@ -2,6 +2,7 @@ import { normaliseCidr } from '../../kernel/address.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { below, type Problem, quote } from '../../kernel/result.ts';
+import { foldSerial } from '../../policy/posture.ts';
 
 /** An item as it was written, with the form in which it is compared. */
 export interface Item {
@@ -20,18 +21,26 @@ interface Kind {
 const KINDS: ReadonlyMap<string, Kind> = new Map([
   ['EMAIL', { expected: 'an e-mail address', keyOf: normaliseEmail }],
   ['IP', { expected: 'an IP address or a block in CIDR notation', keyOf: normaliseCidr }],
+  ['SERIAL', { expected: 'a serial number of at most 255 printable characters', keyOf: serialKey }],
+  ['DEVICE', { expected: 'the UUID of a physical device', keyOf: deviceKey }],
 ]);
 
+const MOST_OF_SERIAL = 255;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+function serialKey(value: string): string | null {
+  const key = foldSerial(value);
+  return key !== '' && [...key].length <= MOST_OF_SERIAL && !/\p{C}/u.test(key) ? key : null;
+}
+
+/** A device may be named before it is enrolled, and stays named after it is deleted: ids are never given twice. */
+function deviceKey(value: string): string | null {
+  const key = value.trim().toLowerCase();
+  return UUID.test(key) ? key : null;
+}
+
 /** Those that Cloudflare has and that no rule of ours could name. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  'AAGUID',
-  'CATEGORY',
-  'DEVICE',
-  'DOMAIN',
-  'LOCATION',
-  'SERIAL',
-  'URL',
-]);
+const NOT_YET: ReadonlySet<string> = new Set(['AAGUID', 'CATEGORY', 'DOMAIN', 'LOCATION', 'URL']);
 
 /** Whether it is a type of list that Cloudflare has. */
 export function isListType(type: string): boolean {

@@ -126,7 +126,7 @@ refuses('lists that are refused', prepare, [
     ['POST', collection, { name: 'x', type: '__proto__' }],
     invalid('/type'),
   ),
-  ...['SERIAL', 'URL', 'DOMAIN', 'CATEGORY', 'LOCATION', 'DEVICE', 'AAGUID'].map((type) =>
+  ...['URL', 'DOMAIN', 'CATEGORY', 'LOCATION', 'AAGUID'].map((type) =>
     scenario(`created of the type ${type}`, ['POST', collection, { name: 'x', type }], notYet),
   ),
   ...wrongItems.flatMap(([name, items, pointer]) => [
@@ -143,6 +143,23 @@ refuses('lists that are refused', prepare, [
       `created with the address ${value}`,
       ['POST', collection, { name: 'x', type: 'IP', items: [{ value: '::1' }, { value }] }],
       invalid('/items/1/value'),
+    ),
+  ),
+  ...(
+    [
+      ['SERIAL', ' '],
+      ['SERIAL', 'a\nb'],
+      ['SERIAL', 'a\u200bb'],
+      ['SERIAL', 'x'.repeat(256)],
+      ['DEVICE', 'laptop'],
+      ['DEVICE', '0'.repeat(36)],
+      ['DEVICE', '7f1d0dd2a1c84a5e8a1d2b3c4d5e6f70'],
+    ] as const
+  ).map(([type, value]) =>
+    scenario(
+      `created of the type ${type} with ${JSON.stringify(value).slice(0, 40)}`,
+      ['POST', collection, { name: 'x', type, items: [{ value }] }],
+      invalid('/items/0/value'),
     ),
   ),
   scenario(

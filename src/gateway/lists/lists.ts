@@ -4,6 +4,7 @@ import type { KeyedList } from '../../database/paging.ts';
 import type { ListItemRow, ListRow } from '../../database/tables.ts';
 import { refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import type { NamedListType } from '../../policy/rules.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
 import type { ListState } from '../../protocol/state.ts';
 import type { List, ListItem } from './contract.ts';
@@ -55,6 +56,20 @@ export async function listStates(snapshot: Snapshot, accountId: string): Promise
 
 /** The newest state of a list, for gates: its items as rules compare them. */
 export function listItem({ id, type }: Pick<ListRow, 'id' | 'type'>, keys: readonly string[]): FeedItem {
-  const state: ListState = { id, type: type === 'IP' ? 'ip' : 'email', items: keys };
+  const state: ListState = { id, type: toNamedType(type), items: keys };
   return { kind: 'list', id, state: { ...state } as unknown as JsonObject };
+}
+
+const NAMED_TYPES: Readonly<Record<string, NamedListType>> = {
+  EMAIL: 'email',
+  IP: 'ip',
+  SERIAL: 'serial',
+  DEVICE: 'device',
+};
+
+/** Rows are written with a type that was checked; one that is not known must not be taken for another. */
+function toNamedType(type: string): NamedListType {
+  const named = Object.hasOwn(NAMED_TYPES, type) ? NAMED_TYPES[type] : undefined;
+  if (!named) throw new Error(`a list of the type ${type}`);
+  return named;
 }
