@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Cidr } from './kernel/address.ts';
 import { normaliseDomain, normaliseEmail } from './kernel/email.ts';
@@ -65,6 +66,19 @@ export interface Config {
 export function environment(): Readonly<Record<string, string | undefined>> {
   return process.env;
 }
+
+/** Where this machine keeps what it is as a device, unless it is told otherwise (XDG); null without a home. */
+export function deviceProfileFile(env = environment()): string | null {
+  const { XDG_CONFIG_HOME: config = '', HOME: home = '' } = env;
+  if (path.isAbsolute(config)) return path.join(config, ...DEVICE_PROFILE);
+  try {
+    return path.join(home === '' ? homedir() : home, '.config', ...DEVICE_PROFILE);
+  } catch {
+    return null;
+  }
+}
+
+const DEVICE_PROFILE = ['portcullis', 'device.json'] as const;
 
 /** Reads the settings of `serve` and of the commands beside it. */
 export function readConfig(argv: readonly string[], env = environment()): Reading<Config> {

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
+import { withDeviceCommands } from './cli/device-commands.ts';
 import { withProbeFlags } from './cli/probe-flags.ts';
 import { readProbe } from './cli/probe-options.ts';
-import { type Config, readConfig } from './config.ts';
+import { type Config, deviceProfileFile, readConfig } from './config.ts';
 import { readGateConfig } from './gate-config.ts';
 import { gateSettings } from './gate-settings.ts';
 import { ApiError } from './kernel/errors.ts';
@@ -52,6 +53,11 @@ async function main(): Promise<void> {
   withProbeFlags(program.command('probe'))
     .description('Finds out from outside whether a removal ends access, at once and at every gate.')
     .action((options, command: Command) => probe(readProbe(options, command.args)));
+  withDeviceCommands(
+    program,
+    () => deviceProfileFile(),
+    (work) => end(() => work(stopSignal())),
+  );
   await program.parseAsync();
 }
 
@@ -99,10 +105,16 @@ async function end(command: () => Promise<number>): Promise<void> {
 
 async function probe(asked: ReturnType<typeof readProbe>): Promise<void> {
   if (!asked.ok) return finish(UNUSABLE, asked.problems.join('\n'));
+  const stop = stopSignal();
+  const { probeCommand } = await import('./cli/probe.ts');
+  await end(() => probeCommand(asked, stop));
+}
+
+/** Aborted when the process is told to end. */
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop.abort());
-  const { probeCommand } = await import('./cli/probe.ts');
-  await end(() => probeCommand(asked, stop.signal));
+  return stop.signal;
 }
 
 /** The only exit: whatever the process was asked for is done. */

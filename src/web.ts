@@ -19,7 +19,7 @@ import type { TlsSide } from './http/tls-side.ts';
 import { networkOf } from './kernel/address.ts';
 import type { Beside } from './kernel/beside.ts';
 import { findGateBySecret } from './portcullis/gates/gates.ts';
-import { settle } from './removal/act.ts';
+import { answerBefore, settle } from './removal/act.ts';
 import type { StateSource } from './removal/feed.ts';
 import { type ApiParts, listRoutes } from './routes.ts';
 import { createAddressOf } from './server/client-address.ts';
@@ -31,6 +31,7 @@ import { createIntercept } from './server/intercept.ts';
 import { decisionCounter, type Metrics } from './server/metrics.ts';
 import { addPages, type Readiness } from './server/pages.ts';
 import { unanswered } from './server/unanswered.ts';
+import { addDeviceRoutes, type DeviceRoutesOptions } from './sign-in/device-routes.ts';
 import type { Mailer } from './sign-in/mailer.ts';
 import type { SignInRefused } from './sign-in/refused.ts';
 import { addSignInPages } from './sign-in/routes.ts';
@@ -104,6 +105,7 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
       authenticate: (request) => authenticate({ database, clock }, request),
       findZone,
       settle: (accountId) => settle(control, accountId),
+      answerBefore: (key) => answerBefore(control, key),
     },
     routes: listRoutes({
       ...parts,
@@ -150,12 +152,17 @@ export async function createServer(parts: WebParts): Promise<FastifyInstance> {
         }),
         addressOf: (request) => addressOf(request.raw),
       });
-      addSignInPages(app, {
+      const ofTeam: DeviceRoutesOptions = {
         signIn,
         teamOf: (host) => teamOf(state, host),
         addressOf: (request) => addressOf(request.raw),
         limit: (request, reply) =>
           limits.countCall(request, reply, `sign-in ${networkOf(addressOf(request.raw))}`),
+        onDeviceRefused: (reason, requestId) => logger.info({ requestId, reason }, 'device refused'),
+      };
+      await addDeviceRoutes(app, ofTeam);
+      addSignInPages(app, {
+        ...ofTeam,
         onRefused,
         onLogoutRefused: (reason, requestId) =>
           logger.info({ requestId, reason }, 'logout token of a provider refused'),

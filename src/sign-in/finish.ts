@@ -14,6 +14,7 @@ import { revOf, sessionItem, subjectsOf } from './lineage.ts';
 import { type ProvenIdentity, provenEmail, seenIdentity } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
 import { refuseRestored } from './restored.ts';
+import { takingSeat } from './seat.ts';
 import {
   findIdentity,
   insertIdentity,
@@ -98,7 +99,8 @@ export async function finishSignIn(tx: Tx, input: FinishInput): Promise<Change<F
   const session = newSession(input, { state, identity: { ...linked, claims }, email, seen });
   const { email_key: _, issuer: __, subject: ___, claims: ____, ...row } = session;
   await insertSession(tx, row);
-  await recordSignIn(tx, user, now);
+  // The last of it, since the count of seats stays locked from here on.
+  await takingSeat(recordSignIn(tx, user, now));
   return {
     result: { session, returnTo: state.return_to, applicationId: state.application_id },
     items: [...changed, session].map(sessionItem),

@@ -95,13 +95,22 @@ export function mayUseProvider({ allowed_idps: allowed }: ApplicationState, prov
   return allowed.length === 0 || allowed.includes(providerId);
 }
 
+/** Has the person sign in to the team domain, by any method, and come back to this path of it. */
+export async function signInFirst(
+  signIn: SignIn,
+  request: AccessRequest,
+  { returnTo, fresh }: { returnTo: string; fresh: boolean },
+): Promise<Answer> {
+  return await chooseProvider(signIn, request, { goal: null, fresh, returnTo });
+}
+
 /** One provider: straight to it, unless the organization wants to be seen first. Several: the person chooses. */
 async function chooseProvider(
   signIn: SignIn,
   request: AccessRequest,
-  { goal, fresh }: { goal: Goal | null; fresh: boolean },
+  { goal, fresh, returnTo = request.target }: { goal: Goal | null; fresh: boolean; returnTo?: string },
 ): Promise<Answer> {
-  const { team, target } = request;
+  const { team } = request;
   const providers = signIn.directory
     .providers(team.accountId)
     .filter((provider) => goal === null || mayUseProvider(goal.application, provider.id));
@@ -118,7 +127,7 @@ async function chooseProvider(
     return html(200, choicePage(team.organization, { application, choices }));
   }
   const applicationId = goal?.application.id ?? null;
-  return await begin(signIn, request, { providerId: chosen.id, applicationId, returnTo: target, fresh });
+  return await begin(signIn, request, { providerId: chosen.id, applicationId, returnTo, fresh });
 }
 
 /** An application with one provider of its own decides for itself (reference §3.3, §3.5). */

@@ -74,6 +74,7 @@ const ADVICE: Partial<Record<RefusedReason, string>> = {
   provider_refused: `${words.refused.providerRefused} ${startAgain}`,
   provider_unavailable: words.refused.providerUnavailable,
   not_reauthenticated: words.refused.notReauthenticated,
+  seat_limit: words.refused.noSeat,
   form_invalid: `${words.pin.form} ${startAgain}`,
   pin_used_up: `${words.pin.usedUp} ${startAgain}`,
   pin_expired: `${words.pin.expired} ${startAgain}`,

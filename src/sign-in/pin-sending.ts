@@ -4,16 +4,17 @@ import type { Tx } from '../database/database.ts';
 import type { SignInPinRow, SignInStateRow } from '../database/tables.ts';
 import { networkOf } from '../kernel/address.ts';
 import { DAY, MINUTE, timestamp } from '../kernel/clock.ts';
-import { randomDigits, sha256, type Vault } from '../kernel/crypto.ts';
+import { randomDigits, type Vault } from '../kernel/crypto.ts';
 import { isBlocked } from '../portcullis/blocked-users/blocked-users.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import type { Control } from '../removal/act.ts';
 import { findOwnState } from './callback.ts';
+import { isWithin, type Limit } from './counts.ts';
 import type { Directory, Team } from './directory.ts';
 import type { Mailer } from './mailer.ts';
 import { pinPlace } from './pin.ts';
 import { pinMail } from './pin-mail.ts';
-import { countOne, findPin, lockState, prolongState, putPin } from './pin-store.ts';
+import { findPin, lockState, prolongState, putPin } from './pin-store.ts';
 import { SignInRefused } from './refused.ts';
 
 const PIN_FOR = 10 * MINUTE;
@@ -35,13 +36,6 @@ const EMAIL_LIMITS = [
   { name: 'email', most: 20, within: 15 * MINUTE },
   { name: 'email-day', most: 60, within: DAY },
 ] as const;
-
-interface Limit {
-  readonly name: string;
-  readonly most: number;
-  /** Milliseconds. */
-  readonly within: number;
-}
 
 export interface PinSendingParts {
   readonly control: Control;
@@ -129,23 +123,6 @@ function pinRow(
     sent_at: timestamp(now),
     expires_at: timestamp(now + PIN_FOR),
   };
-}
-
-/**
- * Counts this request towards each limit in turn, until one is exceeded: what is refused by one uses nothing up of
- * the next. Always in this order, or two could block.
- */
-async function isWithin(
-  tx: Tx,
-  { accountId }: Team,
-  { now, limits }: { now: number; limits: readonly (readonly [of: string, limit: Limit])[] },
-): Promise<boolean> {
-  for (const [of, { name, most, within }] of limits) {
-    const counted = `${name} ${sha256(of)}`;
-    const times = { now: timestamp(now), expiresAt: timestamp(now + within) };
-    if ((await countOne(tx, { accountId, counted, ...times })) > most) return false;
-  }
-  return true;
 }
 
 /** Those of the mails that it asks for, the asking network's own first. */

@@ -22,6 +22,7 @@ export type RefusedReason =
   | 'subject_mismatch'
   | 'link_refused'
   | 'user_blocked'
+  | 'seat_limit'
   | 'form_invalid'
   | 'pin_wrong'
   | 'pin_used_up'

@@ -3,6 +3,7 @@ import { comesFromElsewhere, readCookies } from '../protocol/cookies.ts';
 import { deniedAnswer } from '../protocol/denial.ts';
 import { type Answer, html } from './answers.ts';
 import { backchannelLogout, LOGOUT_LIMIT } from './backchannel-pages.ts';
+import { devicePage, devicePosted } from './device-domain.ts';
 import type { Team } from './directory.ts';
 import { endSession, launcher } from './launcher.ts';
 import { login } from './login.ts';
@@ -22,6 +23,8 @@ export interface SignInPagesOptions {
   readonly limit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** Told of every refused sign-in, with the reason that the page withholds. */
   readonly onRefused: (refused: SignInRefused, requestId: string) => void;
+  /** Told why a device that a person was to answer was refused; the page does not have it. */
+  readonly onDeviceRefused: (reason: string, requestId: string) => void;
   /** Told of every logout token of a provider that was not taken. */
   readonly onLogoutRefused: (reason: string, requestId: string) => void;
 }
@@ -70,6 +73,10 @@ export function addSignInPages(app: FastifyInstance, options: SignInPagesOptions
       bodyLimit: 1024,
     },
   );
+  page('GET', '/device', (asked) => devicePage({ signIn, onRefused: options.onDeviceRefused }, asked));
+  page('POST', '/device', (asked) => devicePosted({ signIn, onRefused: options.onDeviceRefused }, asked), {
+    bodyLimit: 1024,
+  });
   page('GET', '/logout', (asked) => logout(signIn, asked));
   page('POST', '/logout', (asked) => logout(signIn, asked));
   page(

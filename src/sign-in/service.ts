@@ -14,6 +14,7 @@ import { revocation } from '../protocol/feed.ts';
 import type { ApplicationState, SessionState } from '../protocol/state.ts';
 import { type Control, commitAct } from '../removal/act.ts';
 import { type Callback, completeSignIn, signingIn } from './callback.ts';
+import { createDevices } from './devices.ts';
 import type { Directory, Team } from './directory.ts';
 import { type FailedLogin, noteFailedLogin } from './failed-logins.ts';
 import { applicationClaims, createHandOff, redeemHandOff, sessionClaims } from './hand-off.ts';
@@ -106,6 +107,7 @@ export function createSignIn(options: SignInOptions) {
     issuerOf,
     providerLogouts: createProviderLogouts({ control, vault }),
     sessions: createOwnSessions({ control, vault }),
+    devices: createDevices({ control, vault }),
     pins: createPins({ control, vault, directory, mailer, loadProvider }),
 
     /** Begins at a provider; answers where to send the browser, which holds the secret `browser`. */

@@ -211,6 +211,7 @@ export async function deleteExpired(tx: Tx, now: string): Promise<void> {
     'hand_offs',
     'failed_logins',
     'logout_tokens',
+    'device_enrolments',
   ] as const;
   for (const table of tables) {
     await tx.query.deleteFrom(table).where('expires_at', '<', now).execute();

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { startChromium } from '../support/chromium.ts';
+import { DEVICE, deviceInHand } from '../support/device-in-hand.ts';
 import type { GatedApplication } from '../support/gated.ts';
 import type { Person } from '../support/openid-provider.ts';
 import { type PinWorld, startPins } from '../support/pin-world.ts';
@@ -219,6 +220,27 @@ describe('every page', { skip: typeof chromium === 'string' && chromium }, () =>
     assert.equal(withoutNumber(await page.innerText('body')), said);
     await page.getByRole('link', { name: 'Sign in as somebody else' }).click();
     assert.match(await page.innerText('h1'), /^You are signed out/);
+  });
+
+  test('of enrolling a device', async () => {
+    await using visit = await newVisit();
+    const { page } = visit;
+    const device = deviceInHand(pins.world, 'Ana’s laptop');
+    const { user_code, device_code } = await device.begin();
+    await page.goto(`${pins.world.team}${DEVICE}`);
+    await signInAs(page, newPerson('dana', 'Dana Lindqvist'));
+    assert.equal(page.url(), `${pins.world.team}${DEVICE}`);
+    assert.equal(await page.evaluate('document.activeElement.name'), 'code');
+    await examine(page, 'device-code');
+    await page.getByRole('textbox').fill(user_code.toLowerCase());
+    await page.getByRole('button', { name: 'Go on' }).click();
+    assert.equal(await page.innerText('h1'), 'Enrol Ana’s laptop?');
+    assert.ok((await page.innerText('main')).includes(user_code));
+    await examine(page, 'device');
+    await page.getByRole('button', { name: 'Enrol this device' }).click();
+    assert.equal(await page.innerText('h1'), 'The device is enrolled');
+    assert.equal((await device.poll(device_code)).status, 200);
+    assert.equal((await device.session()).body.email, 'dana@riverside.example');
   });
 
   test('of a sign-in that went wrong', async () => {

@@ -1,0 +1,22 @@
+/** Why a device was not enrolled, as the person at the browser is told; docs/devices.md names them all. */
+export type ApprovalReason =
+  | 'code_unknown'
+  | 'too_many_codes'
+  | 'form_invalid'
+  | 'session_ended'
+  | 'sign_in_again'
+  | 'device_of_another'
+  | 'device_revoked'
+  | 'too_many_devices'
+  | 'no_seat';
+
+/** A device that was not enrolled; whatever was begun for it is undone. */
+export class ApprovalRefused extends Error {
+  readonly reason: ApprovalReason;
+
+  constructor(reason: ApprovalReason, cause?: unknown) {
+    super(reason, cause === undefined ? {} : { cause });
+    this.name = 'ApprovalRefused';
+    this.reason = reason;
+  }
+}
