@@ -37,8 +37,14 @@ const settings = {
 
 /** Settings that Portcullis does not have yet, answered in the one state that is true: off. */
 const off = {
-  allow_authenticate_via_warp: Type.Boolean(),
   mfa_required_for_all_apps: Type.Boolean(),
+};
+
+/** Device sessions as credentials. null leaves it as it is, but for the duration, which it takes away. */
+const ofDevices = {
+  allow_authenticate_via_warp: Nullable(Type.Boolean()),
+  warp_auth_session_duration: Nullable(Type.String({ maxLength: 64 })),
+  warp_auth_non_browser_401: Nullable(Type.Boolean()),
 };
 
 export const Organization = Type.Object({
@@ -47,6 +53,10 @@ export const Organization = Type.Object({
   session_duration: Type.String(),
   ...settings,
   ...off,
+  allow_authenticate_via_warp: Type.Boolean(),
+  warp_auth_session_duration: Type.Optional(Type.String()),
+  warp_auth_non_browser_401: Type.Boolean(),
+  user_seat_expiration_inactive_time: Type.Optional(Type.String({ description: 'Absent while it is off.' })),
   created_at: Type.String(),
   updated_at: Type.String(),
 });
@@ -61,14 +71,12 @@ export const OrganizationUpdate = Type.Partial(
     auth_domain: Type.String({ maxLength: 260 }),
     session_duration: Type.String({ maxLength: 64 }),
     ...settings,
-    allow_authenticate_via_warp: notYet,
+    ...ofDevices,
     mfa_config: notYet,
     mfa_piv_key_requirements: notYet,
     mfa_required_for_all_apps: notYet,
     service_token_inactivity: notYet,
-    user_seat_expiration_inactive_time: notYet,
-    warp_auth_non_browser_401: notYet,
-    warp_auth_session_duration: notYet,
+    user_seat_expiration_inactive_time: Nullable(Type.String({ maxLength: 64 })),
   }),
 );
 

@@ -1,9 +1,12 @@
 import type { Static } from 'typebox';
 import type { OrganizationRow } from '../../database/tables.ts';
+import { DAY } from '../../kernel/clock.ts';
 import { isColour } from '../../kernel/contrast.ts';
+import { parseDuration } from '../../kernel/duration.ts';
 import { normaliseDomain } from '../../kernel/email.ts';
 import { imageUrl } from '../../kernel/page.ts';
 import type { Problem } from '../../kernel/result.ts';
+import { SHORTEST_GLOBAL_SESSION, sessionDurationProblems } from '../../policy/session-duration.ts';
 import type { DesignState } from '../../protocol/state.ts';
 import type { Organization, OrganizationUpdate } from './contract.ts';
 
@@ -19,6 +22,10 @@ export type Settings = Pick<
   | 'deny_unmatched_requests'
   | 'deny_unmatched_requests_exempted_zone_names'
   | 'strict_service_token_auth'
+  | 'allow_authenticate_via_warp'
+  | 'warp_auth_session_duration'
+  | 'warp_auth_non_browser_401'
+  | 'user_seat_expiration_inactive_time'
 > & { readonly custom_pages: { readonly forbidden?: string; readonly identity_denied?: string } };
 
 /** What holds where nothing was set. Both that are true were so before they could be set. */
@@ -30,6 +37,8 @@ const USUAL: Settings = {
   deny_unmatched_requests: true,
   deny_unmatched_requests_exempted_zone_names: [],
   strict_service_token_auth: false,
+  allow_authenticate_via_warp: false,
+  warp_auth_non_browser_401: false,
   custom_pages: {},
 };
 
@@ -49,12 +58,47 @@ export function changedSettings(before: Settings, input: Static<typeof Organizat
     auto_redirect_to_identity: given('auto_redirect_to_identity'),
     deny_unmatched_requests: given('deny_unmatched_requests'),
     strict_service_token_auth: given('strict_service_token_auth'),
+    allow_authenticate_via_warp: given('allow_authenticate_via_warp'),
+    warp_auth_non_browser_401: given('warp_auth_non_browser_401'),
+    ...changedDuration(before, input),
+    ...changedSeatExpiration(before, input),
     deny_unmatched_requests_exempted_zone_names: zones
       ? [...new Set(zones)]
       : before.deny_unmatched_requests_exempted_zone_names,
     login_design: withoutEmpty({ ...before.login_design, ...input.login_design }),
     custom_pages: withoutEmpty({ ...before.custom_pages, ...input.custom_pages }),
   };
+}
+
+/** It has no value before one was given; an empty one, or null, takes it away. */
+function changedDuration(
+  before: Settings,
+  { warp_auth_session_duration: given }: Static<typeof OrganizationUpdate>,
+): Pick<Settings, 'warp_auth_session_duration'> {
+  const duration = given === undefined ? before.warp_auth_session_duration : given;
+  return duration ? { warp_auth_session_duration: duration } : {};
+}
+
+/** Zero, an empty text and null turn it off; then it is absent. */
+function changedSeatExpiration(
+  before: Settings,
+  { user_seat_expiration_inactive_time: given }: Static<typeof OrganizationUpdate>,
+): Pick<Settings, 'user_seat_expiration_inactive_time'> {
+  const time = given === undefined ? before.user_seat_expiration_inactive_time : given;
+  return time && parseDuration(time) !== 0 ? { user_seat_expiration_inactive_time: time } : {};
+}
+
+/** How long a device session lasts, in milliseconds. */
+export function deviceSessionDurationOf({ warp_auth_session_duration: text }: Settings): number {
+  return (text === undefined ? null : parseDuration(text)) ?? DAY;
+}
+
+/** What is wrong with the duration of device sessions, which has minutes and hours alone. */
+export function deviceSessionProblems(text: string, pointer: string): Problem[] {
+  if (!/^(?:\d+[hm])+$/.test(text)) {
+    return [{ pointer, message: 'must be a duration of hours and minutes, such as 30m or 2h45m' }];
+  }
+  return sessionDurationProblems(text, pointer, SHORTEST_GLOBAL_SESSION);
 }
 
 function withoutEmpty<K extends string>(

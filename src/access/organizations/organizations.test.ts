@@ -32,14 +32,10 @@ onBothDatabases('the organization', (stage) => {
   test('refuses each setting that is not here yet by name, and changes nothing', async () => {
     const { app, account_id } = use(stage);
     const asked: Record<string, unknown> = {
-      allow_authenticate_via_warp: true,
       mfa_config: { allowed_authenticators: ['totp'] },
       mfa_piv_key_requirements: { pin_policy: 'always' },
       mfa_required_for_all_apps: true,
       service_token_inactivity: { action: 'delete', enabled: true, inactivity_threshold_days: 30 },
-      user_seat_expiration_inactive_time: '730h',
-      warp_auth_non_browser_401: true,
-      warp_auth_session_duration: '24h',
     };
     const rows = await readRows(stage.database);
     for (const [name, value] of Object.entries(asked)) {
@@ -53,11 +49,38 @@ onBothDatabases('the organization', (stage) => {
     assert.deepEqual(await readRows(stage.database), rows);
   });
 
+  test('takes what device sessions are, tells the gates, and takes the duration away again', async () => {
+    const { organizations, account_id } = use(stage);
+    const set = await organizations.update({
+      account_id,
+      allow_authenticate_via_warp: true,
+      warp_auth_non_browser_401: true,
+      warp_auth_session_duration: '2h45m',
+    });
+    const { allow_authenticate_via_warp: allows, warp_auth_non_browser_401: only401 } = set;
+    assert.deepEqual([allows, only401, set.warp_auth_session_duration], [true, true, '2h45m']);
+    assert.equal((await newestState(stage)).state.allow_authenticate_via_warp, true);
+    const kept = await organizations.update({ account_id, name: set.name ?? '' });
+    assert.equal(kept.warp_auth_session_duration, '2h45m');
+    const gone = await organizations.update({
+      account_id,
+      allow_authenticate_via_warp: false,
+      warp_auth_non_browser_401: false,
+      warp_auth_session_duration: '',
+    });
+    assert.equal('warp_auth_session_duration' in gone, false);
+    assert.equal((await newestState(stage)).state.allow_authenticate_via_warp, false);
+  });
+
   test('names every fault of an update, and changes nothing', async () => {
     const { app, account_id } = use(stage);
     const wrong: [string, object][] = [
       ['/auth_domain', { auth_domain: 'elsewhere.example.com' }],
       ['/auth_domain', { auth_domain: '' }],
+      ['/warp_auth_session_duration', { warp_auth_session_duration: '14m' }],
+      ['/warp_auth_session_duration', { warp_auth_session_duration: '745h' }],
+      ['/warp_auth_session_duration', { warp_auth_session_duration: '30m0s' }],
+      ['/warp_auth_session_duration', { warp_auth_session_duration: '1.5h' }],
       ['/session_duration', { session_duration: '14m59s' }],
       ['/session_duration', { session_duration: '744h1ms' }],
       ['/session_duration', { session_duration: '1d' }],
@@ -185,6 +208,7 @@ onBothDatabases('the organization', (stage) => {
       session_duration: 45_000_000,
       auto_redirect_to_identity: true,
       strict_service_tokens: false,
+      allow_authenticate_via_warp: false,
       deny_unmatched_requests: true,
       unmatched_exempted_zones: [],
       zones: ['localhost'],

@@ -15,7 +15,15 @@ import type { OrganizationState } from '../../protocol/state.ts';
 import type { Change } from '../../removal/act.ts';
 import { customPageTypes } from '../custom-pages/custom-pages.ts';
 import type { Organization, OrganizationUpdate, RevokeUser } from './contract.ts';
-import { changedSettings, designProblems, settingsOf, toDesignState } from './organization-settings.ts';
+import {
+  changedSettings,
+  designProblems,
+  deviceSessionDurationOf,
+  deviceSessionProblems,
+  settingsOf,
+  toDesignState,
+} from './organization-settings.ts';
+import { refuseSeatExpiration } from './seat-expiration.ts';
 import { findOrganization, lockOrganization, updateOrganizationRow } from './store.ts';
 
 export type OrganizationInput = Static<typeof OrganizationUpdate>;
@@ -27,7 +35,6 @@ function presentOrganization(row: OrganizationRow): PresentedOrganization {
     auth_domain: row.auth_domain,
     session_duration: row.session_duration,
     ...settingsOf(row),
-    allow_authenticate_via_warp: false,
     mfa_required_for_all_apps: false,
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -44,6 +51,13 @@ export async function getOrganization(reader: Reader, accountId: string): Promis
 export async function organizationStates(snapshot: Snapshot, accountId: string): Promise<FeedItem[]> {
   const row = await findOrganization(snapshot, accountId);
   return row ? [stateItem(row, await zoneNames(snapshot, accountId))] : [];
+}
+
+/** How long a device session lasts that begins now, in milliseconds: `warp_auth_session_duration`, or a day. */
+export async function deviceSessionDuration(reader: Reader, accountId: string): Promise<number> {
+  const row = await findOrganization(reader, accountId);
+  if (!row) throw unknownOrganization();
+  return deviceSessionDurationOf(settingsOf(row));
 }
 
 /** Every account has its organization from the start, so a second is refused (reference §6.2). */
@@ -68,6 +82,7 @@ export async function updateOrganization(
     ...(await pageProblems(tx, accountId, input)),
   ];
   if (problems.length > 0) throw invalidInput(problems, 'invalidAccess');
+  refuseSeatExpiration(input.user_seat_expiration_inactive_time);
   const change = {
     name: input.name ?? row.name,
     session_duration: input.session_duration ?? row.session_duration,
@@ -89,14 +104,10 @@ export async function updateOrganization(
 
 /** What would change how people are let in and is not here yet: accepted only in the state that is off. */
 const NOT_YET = [
-  'allow_authenticate_via_warp',
   'mfa_config',
   'mfa_piv_key_requirements',
   'mfa_required_for_all_apps',
   'service_token_inactivity',
-  'user_seat_expiration_inactive_time',
-  'warp_auth_non_browser_401',
-  'warp_auth_session_duration',
 ] as const;
 
 function inputProblems(input: OrganizationInput, row: OrganizationRow): Problem[] {
@@ -108,6 +119,10 @@ function inputProblems(input: OrganizationInput, row: OrganizationRow): Problem[
     problems.push(
       ...sessionDurationProblems(input.session_duration, '/session_duration', SHORTEST_GLOBAL_SESSION),
     );
+  }
+  const { warp_auth_session_duration: ofDevices } = input;
+  if (ofDevices) {
+    problems.push(...deviceSessionProblems(ofDevices, '/warp_auth_session_duration'));
   }
   return problems;
 }
@@ -159,7 +174,8 @@ export function readRevocation(
   };
 }
 
-function stateItem(row: OrganizationRow, zones: readonly string[]): FeedItem {
+/** The organization as gates know it. */
+export function stateItem(row: OrganizationRow, zones: readonly string[]): FeedItem {
   const settings = settingsOf(row);
   const { forbidden = null, identity_denied = null } = settings.custom_pages;
   const state: OrganizationState = {
@@ -168,6 +184,7 @@ function stateItem(row: OrganizationRow, zones: readonly string[]): FeedItem {
     session_duration: parseDuration(row.session_duration) ?? DAY,
     auto_redirect_to_identity: settings.auto_redirect_to_identity,
     strict_service_tokens: settings.strict_service_token_auth,
+    allow_authenticate_via_warp: settings.allow_authenticate_via_warp,
     deny_unmatched_requests: settings.deny_unmatched_requests,
     unmatched_exempted_zones: settings.deny_unmatched_requests_exempted_zone_names,
     zones,

@@ -60,7 +60,12 @@ export function organizationRoutes(control: Control): Route[] {
       result: Type.Boolean(),
       bare: true,
       handler: ({ act, accountId, body, query }) =>
-        commitAct(control, act, (tx) => revokeUser(tx, readRevocation(accountId, body, query))),
+        commitAct(control, act, (tx) =>
+          revokeUser(tx, {
+            ...readRevocation(accountId, body, query),
+            now: timestamp(control.clock.now()),
+          }),
+        ),
     }),
   ];
 }

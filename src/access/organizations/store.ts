@@ -20,3 +20,14 @@ export async function updateOrganizationRow(
 ): Promise<void> {
   await tx.query.updateTable('organizations').set(change).where('account_id', '=', accountId).execute();
 }
+
+/** Of every account, in the order of their ids. */
+export async function listOrganizationSettings(
+  reader: Reader,
+): Promise<Pick<OrganizationRow, 'account_id' | 'settings'>[]> {
+  return await reader.query
+    .selectFrom('organizations')
+    .select(['account_id', 'settings'])
+    .orderBy('account_id')
+    .execute();
+}

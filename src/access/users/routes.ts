@@ -97,7 +97,7 @@ export function userRoutes(control: Control): Route[] {
       params: UserParams,
       result: Type.Object({}),
       handler: ({ act, accountId, params }) =>
-        commitAct(control, act, (tx) => deleteUser(tx, { accountId, id: params.user_id })),
+        commitAct(control, act, (tx) => deleteUser(tx, { accountId, id: params.user_id, now: now() })),
     }),
     listRoute({
       method: 'GET',

@@ -34,7 +34,8 @@ const COLUMNS = [
 
 type UserSelect = SelectQueryBuilder<Tables, 'users', StoredUser>;
 
-function selectUsers(reader: Reader, accountId: string): UserSelect {
+/** The users of an account, to be narrowed. */
+export function selectUsers(reader: Reader, accountId: string): UserSelect {
   return reader.query.selectFrom('users').select(COLUMNS).where('users.account_id', '=', accountId);
 }
 

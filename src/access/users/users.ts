@@ -1,11 +1,13 @@
 import type { Database, Reader, Tx } from '../../database/database.ts';
 import { type Page, readPage, type Walk } from '../../database/paging.ts';
+import { renameInRegistrations } from '../../devices/registrations/registrations.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newUuid } from '../../kernel/ids.ts';
 import { foldCase } from '../../kernel/text.ts';
 import type { Change } from '../../removal/act.ts';
+import { takeSeat } from './seats.ts';
 import type { UserFilter } from './store.ts';
 import {
   findUser,
@@ -128,6 +130,7 @@ export async function updateUser(
     throw invalidEmail('does not match the current e-mail of the user');
   const change = { ...named(user, input.name), updated_at: input.now };
   await updateUserRow(tx, user, change);
+  await renameInRegistrations(tx, { id: user.id, name_key: change.name_key });
   return {
     result: presentUser({ ...user, ...change }),
     audit: {
@@ -150,11 +153,13 @@ export async function admitUser(
   return user;
 }
 
-/** A sign-in has succeeded: the user holds a seat from now on and has proved themselves. */
+/**
+ * A sign-in has succeeded: the user holds a seat from now on and has proved themselves. Throws SeatRefused if the
+ * account has no seat left for someone who holds none.
+ */
 export async function recordSignIn(tx: Tx, user: StoredUser, now: string): Promise<void> {
   await updateUserRow(tx, user, {
-    seat_uid: user.seat_uid ?? newUuid(),
-    access_seat: 1,
+    ...(await takeSeat(tx, user, 'access', now)),
     reauthenticate: 0,
     last_successful_login: now,
   });
