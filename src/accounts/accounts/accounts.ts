@@ -22,9 +22,18 @@ export function presentAccount(account: StoredAccount) {
     id: account.id,
     name: account.name,
     type: account.type === 'enterprise' ? ('enterprise' as const) : ('standard' as const),
-    settings: { enforce_twofactor: false },
+    settings: { enforce_twofactor: false as const, ...settingsOf(account) },
     created_on: account.created_on,
   };
+}
+
+/** What of an account is kept as JSON. */
+export interface AccountSettings {
+  abuse_contact_email?: string;
+}
+
+export function settingsOf({ settings }: Pick<StoredAccount, 'settings'>): AccountSettings {
+  return JSON.parse(settings) as AccountSettings;
 }
 
 export type PresentedAccount = ReturnType<typeof presentAccount>;
@@ -56,7 +65,7 @@ const anyPermission = permissionGroups.map(({ name }) => name);
  * A token of an account sees that one, a member those they have joined; a member's token only those of them
  * that it was given something in.
  */
-async function visibleAccounts(reader: Reader, principal: Principal): Promise<string[]> {
+export async function visibleAccounts(reader: Reader, principal: Principal): Promise<string[]> {
   const joined = await accountsOf(reader, principal);
   if (principal.actor.type !== 'user_token') return joined;
   const zones = await visibleZones(reader, principal, anyPermission);
@@ -68,7 +77,10 @@ async function visibleAccounts(reader: Reader, principal: Principal): Promise<st
 }
 
 export interface NewAccount {
+  /** Where it is to be known before. */
+  readonly accountId?: string;
   readonly name: string;
+  readonly type?: 'standard' | 'enterprise';
   /** The first zone, a domain that no other account has. */
   readonly zoneName: string;
   /** Host, with port where it is not the scheme's own, of the team domain. */
@@ -86,10 +98,9 @@ export interface CreatedAccount {
 
 /** A new account, complete: its feed, its Zero Trust organization, one zone, and a resource group for each. */
 export async function createAccount(tx: Tx, account: NewAccount): Promise<CreatedAccount> {
-  const { name, zoneName, authDomain, now } = account;
-  const accountId = newTag();
+  const { accountId = newTag(), name, type = 'standard', zoneName, authDomain, now } = account;
   await insertAccount(tx, {
-    account: { id: accountId, name, type: 'standard', created_on: now, settings: '{}', seat_limit: null },
+    account: { id: accountId, name, type, created_on: now, settings: '{}', seat_limit: null },
     organization: {
       account_id: accountId,
       name,

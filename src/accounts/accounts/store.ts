@@ -1,5 +1,5 @@
 import type { SelectQueryBuilder } from 'kysely';
-import type { Reader, Tx } from '../../database/database.ts';
+import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
 import type { AccountRow, OrganizationRow, Tables } from '../../database/tables.ts';
 
@@ -11,10 +11,28 @@ export interface AccountFilter {
   readonly name?: string;
 }
 
+/** One that was deleted is none. */
+function selectAccounts(reader: Reader) {
+  return reader.query
+    .selectFrom('accounts')
+    .select(['id', 'name', 'type', 'created_on', 'settings', 'seat_limit'])
+    .where('deleted_at', 'is', null);
+}
+
 export async function findAccount(reader: Reader, id: string): Promise<StoredAccount | null> {
-  return (
-    (await reader.query.selectFrom('accounts').selectAll().where('id', '=', id).executeTakeFirst()) ?? null
-  );
+  return (await selectAccounts(reader).where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
+export async function lockAccount(tx: Tx, id: string): Promise<StoredAccount | null> {
+  return (await forUpdate(tx, selectAccounts(tx).where('id', '=', id)).executeTakeFirst()) ?? null;
+}
+
+export async function updateAccountRow(
+  tx: Tx,
+  id: string,
+  change: Pick<StoredAccount, 'name' | 'type' | 'settings'>,
+): Promise<void> {
+  await tx.query.updateTable('accounts').set(change).where('id', '=', id).execute();
 }
 
 export async function listAccounts(
@@ -22,13 +40,13 @@ export async function listAccounts(
   { filter, direction, start }: { filter: AccountFilter; direction: 'asc' | 'desc'; start: Start },
 ): Promise<StoredAccount[]> {
   if (filter.ids.length === 0) return [];
-  const select = narrow(reader.query.selectFrom('accounts').selectAll(), filter);
+  const select = narrow(selectAccounts(reader), filter);
   return await startAt(select, ['accounts.name', 'accounts.id'], start, direction).execute();
 }
 
 export async function countAccounts(reader: Reader, filter: AccountFilter): Promise<number> {
   if (filter.ids.length === 0) return 0;
-  return await countRows(narrow(reader.query.selectFrom('accounts').selectAll(), filter));
+  return await countRows(narrow(selectAccounts(reader), filter));
 }
 
 function narrow(select: SelectQueryBuilder<Tables, 'accounts', StoredAccount>, filter: AccountFilter) {

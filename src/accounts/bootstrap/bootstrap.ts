@@ -89,7 +89,7 @@ export async function bootstrap(tx: Tx, start: FirstStart): Promise<IssuedCreden
 }
 
 /** The signing keys of a new account. */
-async function createKeys(
+export async function createKeys(
   tx: Tx,
   { keys, vault, now, accountId }: Pick<FirstStart, 'keys' | 'vault' | 'now'> & { accountId: string },
 ): Promise<FeedItem[]> {

@@ -1,5 +1,6 @@
+import { type Expression, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
-import type { AdministratorRow, ApiTokenRow, MemberRow } from '../../database/tables.ts';
+import type { AccountCreationRow, AdministratorRow, ApiTokenRow, MemberRow } from '../../database/tables.ts';
 
 export async function hasAccounts(reader: Reader): Promise<boolean> {
   return (await reader.query.selectFrom('accounts').select('id').limit(1).executeTakeFirst()) !== undefined;
@@ -90,4 +91,57 @@ export async function listAccountsOf(reader: Reader, administratorId: string): P
     .orderBy('account_id')
     .execute();
   return rows.map((row) => row.account_id);
+}
+
+/** Of how many accounts the person is a member, accepted or not. */
+export async function countMembershipsOf(reader: Reader, administratorId: string): Promise<number> {
+  return (await listAccountsOf(reader, administratorId)).length;
+}
+
+/** Whether any account has the name, on any port: as team domain, now or before it was deleted, as zone, or for an application. */
+export async function isNameTaken(reader: Reader, name: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('organizations')
+    .select('account_id')
+    .where((one) => isNamed(one.ref('auth_domain'), name))
+    .unionAll(
+      reader.query
+        .selectFrom('accounts')
+        .select('id as account_id')
+        .where((one) => isNamed(one.ref('former_auth_domain'), name)),
+    )
+    .unionAll(reader.query.selectFrom('zones').select('account_id').where('name', '=', name))
+    .unionAll(
+      reader.query
+        .selectFrom('application_destinations')
+        .select('account_id')
+        .where((one) => isNamed(one.ref('host'), name)),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+function isNamed(host: Expression<string | null>, name: string) {
+  return sql<boolean>`(${host} = ${name} or ${host} like ${`${name}:%`})`;
+}
+
+/** What was answered to a key since then, and whether the account has been deleted. */
+export async function findCreation(reader: Reader, id: string, since: string) {
+  const row = await reader.query
+    .selectFrom('account_creations')
+    .innerJoin('accounts', 'accounts.id', 'account_creations.account_id')
+    .select(['account_creations.request', 'account_creations.answer', 'accounts.deleted_at'])
+    .where('account_creations.id', '=', id)
+    .where('account_creations.at', '>=', since)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+export async function insertCreation(tx: Tx, row: AccountCreationRow): Promise<void> {
+  await tx.query.insertInto('account_creations').values(row).execute();
+}
+
+export async function dropCreationsBefore(tx: Tx, time: string): Promise<void> {
+  await tx.query.deleteFrom('account_creations').where('at', '<', time).execute();
 }

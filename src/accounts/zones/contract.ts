@@ -41,3 +41,17 @@ export const ZoneQuery = Type.Object({
   direction: Direction,
   match: Type.Optional(Type.Union([Type.Literal('any'), Type.Literal('all')])),
 });
+
+/** Without an account it is the caller's, if they have but one. */
+export const CreateZone = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 253 }),
+  type: Type.Optional(
+    Type.Union(
+      ['full', 'partial', 'secondary', 'internal'].map((type) => Type.Literal(type)),
+      {
+        description: 'Only partial: the DNS of the domain is elsewhere.',
+      },
+    ),
+  ),
+  account: Type.Optional(Type.Object({ id: Type.Optional(Type.String({ minLength: 32, maxLength: 32 })) })),
+});

@@ -1,5 +1,5 @@
-import type { SelectQueryBuilder } from 'kysely';
-import type { Reader, Tx } from '../../database/database.ts';
+import { type Expression, type SelectQueryBuilder, sql } from 'kysely';
+import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
 import type { Tables } from '../../database/tables.ts';
 
@@ -15,6 +15,8 @@ export interface ZoneFilter {
   readonly name?: string;
   readonly accountId?: string;
   readonly accountName?: string;
+  /** One of them suffices; else all must be met. */
+  readonly any?: boolean;
 }
 
 export interface ZoneOrder {
@@ -94,13 +96,89 @@ const REFS: Record<keyof StoredZone, string> = {
 };
 
 function narrow(select: SelectQueryBuilder<Tables, 'zones' | 'accounts', StoredZone>, filter: ZoneFilter) {
-  let query = select.where('zones.id', 'in', [...filter.ids]);
-  if (filter.name !== undefined) query = query.where('zones.name', '=', filter.name);
-  if (filter.accountId !== undefined) query = query.where('zones.account_id', '=', filter.accountId);
-  if (filter.accountName !== undefined) query = query.where('accounts.name', '=', filter.accountName);
-  return query;
+  const asked = [
+    ['zones.name', filter.name],
+    ['zones.account_id', filter.accountId],
+    ['accounts.name', filter.accountName],
+  ] as const;
+  const query = select.where('zones.id', 'in', [...filter.ids]);
+  const given = asked.filter(([, value]) => value !== undefined);
+  if (given.length === 0) return query;
+  return query.where((row) => {
+    const met = given.map(([column, value]) => row(column, '=', value ?? ''));
+    return filter.any ? row.or(met) : row.and(met);
+  });
 }
 
 export async function insertZone(tx: Tx, zone: ZoneRow): Promise<void> {
   await tx.query.insertInto('zones').values(zone).execute();
+}
+
+export async function lockZone(tx: Tx, accountId: string, id: string): Promise<ZoneRow | null> {
+  const select = tx.query
+    .selectFrom('zones')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('id', '=', id);
+  return (await forUpdate(tx, select).executeTakeFirst()) ?? null;
+}
+
+export async function deleteZoneRow(tx: Tx, id: string): Promise<void> {
+  await tx.query.deleteFrom('zones').where('id', '=', id).execute();
+}
+
+export async function countZonesOf(reader: Reader, accountId: string): Promise<number> {
+  return await countRows(reader.query.selectFrom('zones').selectAll().where('account_id', '=', accountId));
+}
+
+/** Whether another account has a zone that is one of these names, or lies below `name`. */
+export async function hasZoneElsewhere(
+  reader: Reader,
+  { accountId, name, over }: { accountId: string; name: string; over: readonly string[] },
+): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('zones')
+    .select('id')
+    .where('account_id', '<>', accountId)
+    .where((zone) =>
+      zone.or([zone('name', 'in', [...over]), sql<boolean>`${zone.ref('name')} like ${`%.${name}`}`]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Whether another account has an application on a host of that name or below it, whatever the port. */
+export async function hasHostElsewhere(reader: Reader, accountId: string, name: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('application_destinations')
+    .select('account_id')
+    .where('account_id', '<>', accountId)
+    .where((destination) => isOnOrBelow(destination.ref('host'), name))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+function isOnOrBelow(host: Expression<string>, name: string) {
+  return sql<boolean>`(${host} = ${name} or ${host} like ${`${name}:%`}
+    or ${host} like ${`%.${name}`} or ${host} like ${`%.${name}:%`})`;
+}
+
+/** Whether one of these names is the team domain of another account, whatever the port. */
+export async function hasTeamDomainElsewhere(
+  reader: Reader,
+  accountId: string,
+  names: readonly string[],
+): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('organizations')
+    .select('account_id')
+    .where('account_id', '<>', accountId)
+    .where((one) =>
+      one.or(names.map((name) => sql<boolean>`(auth_domain = ${name} or auth_domain like ${`${name}:%`})`)),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

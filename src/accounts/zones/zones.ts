@@ -71,10 +71,7 @@ export async function visibleZones(
   return visible;
 }
 
-/**
- * The names of an account's zones, by name. Zones come with the account and stay; whatever comes to change them has to
- * tell gates the organization's new state in the same act.
- */
+/** The names of an account's zones, by name. Whoever changes them tells gates the organization's new state in the same act. */
 export async function zoneNames(reader: Reader, accountId: string): Promise<string[]> {
   return await listZoneNames(reader, accountId);
 }
@@ -107,9 +104,8 @@ export async function zoneList(
   };
 }
 
-function refuseUnsupported({ name, 'account.name': accountName, match }: ZoneQuestion): void {
+function refuseUnsupported({ name, 'account.name': accountName }: ZoneQuestion): void {
   const problems = [];
-  if (match === 'any') problems.push({ pointer: '/query/match', message: 'only "all" is supported' });
   if (name?.includes(':')) problems.push({ pointer: '/query/name', message: OPERATORS });
   if (accountName && OPERATOR.test(accountName))
     problems.push({ pointer: '/query/account.name', message: OPERATORS });
@@ -119,14 +115,33 @@ function refuseUnsupported({ name, 'account.name': accountName, match }: ZoneQue
 const OPERATOR = /^(?:(?:not_)?equal|starts_with|ends_with|contains)(?:_case_sensitive)?:/;
 const OPERATORS = 'filter operators are not supported, only the whole name';
 
-function isAskedFor({ status = 'active', type }: ZoneQuestion): boolean {
-  return status === 'active' && (!type || type.some((types) => types.split(',').includes('partial')));
+function isAskedFor(query: ZoneQuestion): boolean {
+  const { isActive, isPartial } = constantsOf(query);
+  return isAny(query) || (isActive !== false && isPartial !== false);
+}
+
+/** What is asked of that which is the same for all zones: whether they meet it, undefined if it is not asked. */
+function constantsOf({ status, type }: ZoneQuestion) {
+  return {
+    isActive: status && status === 'active',
+    isPartial: type?.some((types) => types.split(',').includes('partial')),
+  };
+}
+
+/** With nothing asked there is nothing of which one must be met. */
+function isAny({ match, ...asked }: ZoneQuestion): boolean {
+  const filters = [asked.name, asked['account.id'], asked['account.name']];
+  return match === 'any' && filters.some((filter) => filter !== undefined);
 }
 
 function filterOf(ids: readonly string[], query: ZoneQuestion): ZoneFilter {
   const { name, 'account.id': accountId, 'account.name': accountName } = query;
+  const { isActive, isPartial } = constantsOf(query);
+  // Every zone meets one of them already.
+  if (isAny(query) && (isActive || isPartial)) return { ids };
   return {
     ids,
+    any: isAny(query),
     ...(name === undefined ? {} : { name: normaliseDomain(name) ?? name }),
     ...(accountId === undefined ? {} : { accountId }),
     ...(accountName === undefined ? {} : { accountName }),
@@ -142,11 +157,9 @@ function columnsOf(order: string | undefined): ZoneOrder['columns'] {
 /** A new zone and the resource group that stands for it. The database refuses a name that is taken. */
 export async function createZone(
   tx: Tx,
-  { accountId, name, now }: { accountId: string; name: string; now: string },
+  { accountId, name, now, zoneId = newTag() }: NewZone,
 ): Promise<{ zoneId: string; resourceGroupId: string }> {
-  const domain = normaliseDomain(name);
-  if (domain === null) throw invalidInput([{ pointer: '/name', message: 'is not a domain name' }]);
-  const zoneId = newTag();
+  const domain = readZoneName(name);
   await insertZone(tx, {
     id: zoneId,
     account_id: accountId,
@@ -155,4 +168,18 @@ export async function createZone(
     modified_on: now,
   });
   return { zoneId, resourceGroupId: await createZoneResourceGroup(tx, { accountId, zoneId, now }) };
+}
+
+export interface NewZone {
+  readonly accountId: string;
+  readonly name: string;
+  readonly now: string;
+  readonly zoneId?: string;
+}
+
+/** A zone's name as it is kept: lower case and ASCII. */
+export function readZoneName(name: string): string {
+  const domain = normaliseDomain(name);
+  if (domain === null) throw invalidInput([{ pointer: '/name', message: 'is not a domain name' }]);
+  return domain;
 }

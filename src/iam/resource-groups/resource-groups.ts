@@ -1,10 +1,12 @@
 import type { Reader, Tx } from '../../database/database.ts';
+import type { Statement } from '../../kernel/authority.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { newTag } from '../../kernel/ids.ts';
 import { ACCOUNT, ZONE } from '../../kernel/resources.ts';
 import {
   findResourceGroup,
   findResourceGroups,
+  holdResourceGroups,
   insertResourceGroup,
   listResourceGroups as listRows,
   type StoredResourceGroup,
@@ -16,14 +18,14 @@ export interface ResourceScope {
   readonly objects: readonly { readonly key: string }[];
 }
 
-/** A resource group as the API answers it. None can be edited yet: each account has those it was made with. */
-function presentResourceGroup({ id, name, scope }: StoredResourceGroup) {
+/** A resource group as the API answers it. Those that stand for the account and its zones cannot be edited. */
+export function presentResourceGroup({ id, name, scope, built_in }: StoredResourceGroup) {
   const { key, objects } = JSON.parse(scope) as ResourceScope;
   return {
     id,
     name,
     scope: { key, objects: objects.map((object) => ({ key: object.key })) },
-    meta: { key: 'editable', value: 'false' },
+    meta: { key: 'editable', value: built_in ? 'false' : 'true' },
   };
 }
 
@@ -55,6 +57,16 @@ export async function resourceGroupsById(
   ids: readonly string[],
 ): Promise<Map<string, PresentedResourceGroup>> {
   const rows = await findResourceGroups(reader, accountId, [...new Set(ids)]);
+  return new Map(rows.map((row) => [row.id, presentResourceGroup(row)]));
+}
+
+/** The same, and none of them is changed or deleted until the transaction ends: for whoever writes their ids down. */
+export async function holdResourceGroupsById(
+  tx: Tx,
+  accountId: string,
+  ids: readonly string[],
+): Promise<Map<string, PresentedResourceGroup>> {
+  const rows = await holdResourceGroups(tx, accountId, [...new Set(ids)]);
   return new Map(rows.map((row) => [row.id, presentResourceGroup(row)]));
 }
 
@@ -90,7 +102,14 @@ async function insert(
     account_id: group.accountId,
     name: group.name,
     scope: JSON.stringify(scope),
+    built_in: 1,
     created_on: group.now,
   });
   return id;
+}
+
+/** The resources that one object of a scope stands for: the whole account is itself and all of its zones. */
+export function placesOf(key: string, object: string): Statement['resources'][] {
+  if (object !== '*') return [{ [key]: { [object]: '*' } }];
+  return [{ [key]: '*' }, { [key]: { [`${ZONE}.*`]: '*' } }];
 }
