@@ -1,3 +1,4 @@
+import type { ActRequest } from '../database/act.ts';
 import type { Tx } from '../database/database.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { newTag } from '../kernel/ids.ts';
@@ -16,9 +17,9 @@ export interface AuditFacts {
 /** Writes the audit entry of an act, in the act's own transaction: no audit, no act (design §4.1). */
 export async function recordAudit(
   tx: Tx,
-  entry: { accountId: string; at: Rev; now: string; actor: Actor; facts: AuditFacts },
+  entry: { accountId: string; at: Rev; now: string; actor: Actor; facts: AuditFacts; request?: ActRequest },
 ): Promise<void> {
-  const { accountId, at, now, actor, facts } = entry;
+  const { accountId, at, now, actor, facts, request } = entry;
   await insertEntry(tx, {
     id: newTag(),
     account_id: accountId,
@@ -36,5 +37,12 @@ export async function recordAudit(
     request_id: actor.requestId,
     interface: actor.interface,
     metadata: JSON.stringify(facts.metadata ?? {}),
+    actor_token_name: actor.tokenName ?? null,
+    method: request?.method ?? null,
+    uri: request?.uri ?? null,
+    status_code: request?.status ?? null,
+    user_agent: request?.userAgent ?? null,
+    zone_id: request?.zone?.id ?? null,
+    zone_name: request?.zone?.name ?? null,
   });
 }

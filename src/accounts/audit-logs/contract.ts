@@ -29,12 +29,12 @@ export const AuditLogQuery = Type.Object({
   'action.type': text('Exactly this action.'),
   'actor.email': text('The e-mail of whoever acted.'),
   'actor.ip': text('The address of whoever acted; a range is not supported.'),
-  'zone.name': text('Not supported.'),
+  'zone.name': text('The zone below whose path the act was done.'),
   since: text('RFC 3339 date or time: not older than this.'),
   before: text('RFC 3339 date or time: older than this.'),
   direction: Direction,
   export: Type.Optional(Type.Boolean({ description: 'Only false is supported.' })),
   hide_user_logs: Type.Optional(
-    Type.Boolean({ description: 'Leaves out what people did to their own tokens.' }),
+    Type.Boolean({ description: 'Leaves out what people did to their own tokens and details.' }),
   ),
 });

@@ -1,11 +1,12 @@
 import { readPage } from '../../database/paging.ts';
 import { pagedRoute, type Route } from '../../http/route.ts';
 import type { Control } from '../../removal/act.ts';
-import { auditList, presentAuditEntry } from './audit-logs.ts';
+import { auditList, ownAuditList, presentAuditEntry } from './audit-logs.ts';
 import { AuditLog, AuditLogQuery } from './contract.ts';
 
-/** /accounts/:account_id/audit_logs (reference §3.11, v1). */
+/** /accounts/:account_id/audit_logs and /user/audit_logs (reference §3.11, v1). */
 export function auditLogRoutes(control: Control): Route[] {
+  const { reader } = control.database;
   return [
     pagedRoute({
       method: 'GET',
@@ -19,7 +20,23 @@ export function auditLogRoutes(control: Control): Route[] {
       query: AuditLogQuery,
       result: AuditLog,
       handler: async ({ accountId, query, walk }) => {
-        const page = await readPage(control, walk, auditList(control.database.reader, accountId, query));
+        const page = await readPage(control, walk, auditList(reader, { accountId }, query));
+        return { ...page, items: page.items.map(presentAuditEntry) };
+      },
+    }),
+    pagedRoute({
+      method: 'GET',
+      scope: 'user',
+      path: '/audit_logs',
+      operation: 'audit-logs-get-user-audit-logs',
+      summary: 'Get user audit logs',
+      tag: 'Audit Logs',
+      permission: ['User Details Read', 'User Details Write'],
+      status: 200,
+      query: AuditLogQuery,
+      result: AuditLog,
+      handler: async ({ principal, query, walk }) => {
+        const page = await readPage(control, walk, await ownAuditList(reader, principal, query));
         return { ...page, items: page.items.map(presentAuditEntry) };
       },
     }),

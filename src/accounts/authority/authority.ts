@@ -4,12 +4,12 @@ import type { ApiTokenRow } from '../../database/tables.ts';
 import { parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { contains, parseAddress, parseCidr } from '../../kernel/address.ts';
-import { type Policy, permits } from '../../kernel/authority.ts';
+import { type Policy, permits, statementsOfRole } from '../../kernel/authority.ts';
 import { type Clock, MINUTE, timestamp } from '../../kernel/clock.ts';
 import { equalInConstantTime, sha256 } from '../../kernel/crypto.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { refusal } from '../../kernel/errors.ts';
-import { superAdministrator } from '../../kernel/permissions.ts';
+import { rolesOf, superAdministrator } from '../../kernel/permissions.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import {
   findAdministrator,
@@ -80,6 +80,7 @@ async function believeToken(reader: Reader, belief: Belief, secret: string): Pro
       id: owner?.id ?? token.id,
       email: owner?.email ?? null,
       tokenId: token.id,
+      tokenName: token.name,
     }),
     credentialId: `token ${token.id}`,
     administratorId: owner?.id ?? null,
@@ -107,7 +108,10 @@ async function believeKey(
   };
 }
 
-function actorOf({ ip, id }: Presented, who: Pick<Actor, 'type' | 'id' | 'email' | 'tokenId'>): Actor {
+function actorOf(
+  { ip, id }: Presented,
+  who: Pick<Actor, 'type' | 'id' | 'email' | 'tokenId' | 'tokenName'>,
+): Actor {
   return { ...who, ip, requestId: id, interface: 'API' };
 }
 
@@ -165,9 +169,12 @@ async function administratorPermits(reader: Reader, id: string, wanted: Wanted):
   if (wanted.account === undefined) return wanted.user === id;
   const rights = await findMemberRights(reader, { accountId: wanted.account, administratorId: id });
   if (!rights) return false;
-  if ((JSON.parse(rights.roles) as string[]).includes(superAdministrator.id)) return true;
+  const roleIds = JSON.parse(rights.roles) as string[];
+  if (roleIds.includes(superAdministrator.id)) return true;
+  const { account } = wanted;
+  const byRole = rolesOf(roleIds).flatMap((role) => statementsOfRole(role, account));
   const policies = rights.policies.flatMap(parseMemberPolicies);
-  return permits(await statementsOf(reader, wanted.account, policies), wanted);
+  return permits([...byRole, ...(await statementsOf(reader, account, policies))], wanted);
 }
 
 /** The zone of that id and the account that owns it, whoever asks: whether they may see it is asked next. */

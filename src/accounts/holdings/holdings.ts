@@ -3,7 +3,7 @@ import type { Reader } from '../../database/database.ts';
 import { type Grant, parseMemberPolicies, statementsOf } from '../../iam/policies/policies.ts';
 import { covers, type Policy, type Statement, statementsOfRole } from '../../kernel/authority.ts';
 import { refusal } from '../../kernel/errors.ts';
-import { permissionGroups, superAdministrator } from '../../kernel/permissions.ts';
+import { permissionGroups, rolesOf, superAdministrator } from '../../kernel/permissions.ts';
 import { ACCOUNT, type Resources, USER, ZONE } from '../../kernel/resources.ts';
 import {
   findTokenOfPrincipal,
@@ -11,6 +11,7 @@ import {
   listGroupPolicies,
   listMemberships,
   listZoneOwners,
+  type MembershipRow,
 } from './store.ts';
 
 /** The accounts a principal belongs to, in id order: a token's own, or those that its owner has joined. */
@@ -31,18 +32,50 @@ export async function refuseExcess(
   principal: Principal,
   grants: readonly Grant[],
 ): Promise<void> {
-  if (grants.length === 0) return;
+  const excess = await findExcess(reader, principal, grants);
+  if (excess) throw refusal('exceedsAuthority', { detail: excess.message, pointer: excess.pointer });
+}
+
+/**
+ * Whether a person shows that they may do all that a Super Administrator may in the account: by their key, or by a
+ * token that was given everything there. A token of the account is nobody.
+ */
+export async function actsAsSuperAdministrator(
+  reader: Reader,
+  principal: Principal,
+  account: string,
+): Promise<boolean> {
+  if (!principal.administratorId) return false;
+  if (!(await principal.permits(reader, { names: ['Account Settings Write'], account }))) return false;
+  const grants = statementsOfRole(superAdministrator, account).map((statement) => ({
+    pointer: '',
+    statement,
+  }));
+  return (await findExcess(reader, principal, grants)) === null;
+}
+
+interface Excess {
+  readonly message: string;
+  readonly pointer: string;
+}
+
+async function findExcess(
+  reader: Reader,
+  principal: Principal,
+  grants: readonly Grant[],
+): Promise<Excess | null> {
+  if (grants.length === 0) return null;
   const { actor, administratorId } = principal;
   // Whoever is neither a token nor a person holds nothing.
   if (actor.tokenId || !administratorId) {
     const token = await tokenOf(reader, principal);
-    await refuseBeyond(reader, token?.policies ?? [], grants);
+    const excess = await findBeyond(reader, token?.policies ?? [], grants);
+    if (excess || !administratorId) return excess;
   }
-  if (!administratorId) return;
   const held = await statementsOfAdministrator(reader, administratorId);
   const accountIds = await accountsOf(reader, principal);
   const spelledOut = grants.flatMap((grant) => within(grant, accountIds));
-  await refuseBeyond(reader, held, spelledOut);
+  return await findBeyond(reader, held, spelledOut);
 }
 
 async function tokenOf(reader: Reader, { actor }: Principal) {
@@ -50,13 +83,18 @@ async function tokenOf(reader: Reader, { actor }: Principal) {
   return token && { ...token, policies: JSON.parse(token.policies) as Policy[] };
 }
 
-async function refuseBeyond(reader: Reader, held: readonly Statement[], grants: readonly Grant[]) {
+async function findBeyond(
+  reader: Reader,
+  held: readonly Statement[],
+  grants: readonly Grant[],
+): Promise<Excess | null> {
   const asked = grants.map(({ statement }) => statement);
   const owners = await ownersOfZones(reader, [...held, ...asked]);
   for (const { statement, pointer } of grants) {
     const excess = covers(held, [statement], { accountOfZone: (zone) => owners.get(zone) ?? null });
-    if (excess) throw refusal('exceedsAuthority', { detail: excess.message, pointer });
+    if (excess) return { message: excess.message, pointer };
   }
+  return null;
 }
 
 /** The account of each zone that these statements name, of those that exist. */
@@ -78,19 +116,31 @@ function zonesNamed(resources: Resources): string[] {
 
 /** All that an administrator may do now: in each account by role, policies and groups, and on themselves. */
 async function statementsOfAdministrator(reader: Reader, id: string): Promise<Statement[]> {
-  const groups = await listGroupPolicies(reader, id);
-  const statements: Statement[] = [onThemselves(id)];
-  for (const { account_id, roles, policies } of await listMemberships(reader, id)) {
-    if ((JSON.parse(roles) as string[]).includes(superAdministrator.id)) {
-      statements.push(...statementsOfRole(superAdministrator, account_id));
-    }
+  const held = await heldByMemberships(reader, id, await listMemberships(reader, id));
+  return [onThemselves(id), ...[...held.values()].flat()];
+}
+
+type Membership = Pick<MembershipRow, 'account_id' | 'roles' | 'policies'>;
+
+/** What an administrator has by each of these accepted memberships of theirs, by account: role, policies, groups. */
+export async function heldByMemberships(
+  reader: Reader,
+  administratorId: string,
+  memberships: readonly Membership[],
+): Promise<Map<string, Statement[]>> {
+  const groups = await listGroupPolicies(reader, administratorId);
+  const held = new Map<string, Statement[]>();
+  for (const { account_id, roles, policies } of memberships) {
+    const byRole = rolesOf(JSON.parse(roles) as string[]).flatMap((role) =>
+      statementsOfRole(role, account_id),
+    );
     const inherited = groups
       .filter((group) => group.account_id === account_id)
       .map((group) => group.policies);
     const all = [policies, ...inherited].flatMap(parseMemberPolicies);
-    statements.push(...(await statementsOf(reader, account_id, all)));
+    held.set(account_id, [...byRole, ...(await statementsOf(reader, account_id, all))]);
   }
-  return statements;
+  return held;
 }
 
 function onThemselves(id: string): Statement {

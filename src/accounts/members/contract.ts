@@ -1,17 +1,9 @@
 import { Type } from 'typebox';
 import { MemberPolicy, MemberPolicyInputs } from '../../http/policy-shapes.ts';
+import { Role } from '../../http/role-shapes.ts';
 import { Direction, Nullable, pageQuery, Tag } from '../../http/shapes.ts';
 
 const Status = Type.Union([Type.Literal('accepted'), Type.Literal('pending')]);
-
-const Grant = Type.Object({ read: Type.Boolean(), write: Type.Boolean() });
-
-const Role = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  description: Type.String(),
-  permissions: Type.Record(Type.String(), Grant),
-});
 
 /** A member of an account (reference §3.8); the id is the membership's, not the person's. */
 export const Member = Type.Object({
@@ -41,10 +33,24 @@ export const MemberQuery = Type.Object({
   direction: Direction,
 });
 
+/** A role by its id alone, or as the object that a member is answered with: clients send both. */
+const GivenRole = Type.Union([
+  Type.String({ maxLength: 64 }),
+  Type.Object({ id: Type.String({ maxLength: 64 }) }),
+]);
+
 /** Exactly one of `roles` and `policies`. */
 export const CreateMember = Type.Object({
   email: Type.String({ minLength: 1, maxLength: 90 }),
-  roles: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, maxItems: 100 })),
+  roles: Type.Optional(Type.Array(GivenRole, { minItems: 1, maxItems: 100 })),
   policies: Type.Optional(MemberPolicyInputs),
   status: Type.Optional(Status),
+});
+
+/** What is sent replaces all that the member was given; an empty list beside one that is not asks for nothing. */
+export const UpdateMember = Type.Object({
+  roles: Type.Optional(Type.Array(GivenRole, { maxItems: 100 })),
+  policies: Type.Optional(MemberPolicyInputs),
+  status: Type.Optional(Status),
+  email: Type.Optional(Type.String({ maxLength: 320, description: 'Only that of the member.' })),
 });

@@ -42,7 +42,8 @@ export async function deleteMember(
   };
 }
 
-async function refuseLast(tx: Tx, { account_id, administrator_id }: StoredMember): Promise<void> {
+/** Refuses to take the access of the last Super Administrator of the account. */
+export async function refuseLast(tx: Tx, { account_id, administrator_id }: StoredMember): Promise<void> {
   if (await isLastSuperAdministrator(tx, account_id, administrator_id)) {
     throw refusal('lastSuperAdministrator');
   }

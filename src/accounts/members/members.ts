@@ -16,9 +16,10 @@ import { statementsOfRole } from '../../kernel/authority.ts';
 import { normaliseEmail } from '../../kernel/email.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newTag } from '../../kernel/ids.ts';
-import { type Role, roles } from '../../kernel/permissions.ts';
+import { type Role, rolesOf } from '../../kernel/permissions.ts';
 import type { Change } from '../../removal/act.ts';
 import { refuseExcess } from '../holdings/holdings.ts';
+import { presentRole } from '../roles/roles.ts';
 import {
   countMembers,
   findMember,
@@ -45,7 +46,7 @@ function present(member: StoredMember, resources: ReadonlyMap<string, PresentedR
       last_name: member.last_name,
       two_factor_authentication_enabled: false,
     },
-    roles: rolesOf(member).map(presentRole),
+    roles: rolesOfMember(member).map(presentRole),
     policies: presentMemberPolicies(parseMemberPolicies(member.policies), resources),
   };
 }
@@ -57,15 +58,8 @@ export function statusOf({ status }: { status: string }): 'accepted' | 'pending'
   return status === 'accepted' ? 'accepted' : 'pending';
 }
 
-function rolesOf(member: Pick<StoredMember, 'roles'>): Role[] {
-  const ids = JSON.parse(member.roles) as string[];
-  return roles.filter((role) => ids.includes(role.id));
-}
-
-/** The older, coarser form of what a role permits. */
-function presentRole({ id, name, description }: Role) {
-  const all = { read: true, write: true };
-  return { id, name, description, permissions: { organization: all, zones: all, logs: all } };
+export function rolesOfMember(member: Pick<StoredMember, 'roles'>): Role[] {
+  return rolesOf(JSON.parse(member.roles) as string[]);
 }
 
 /** These members as the API answers them. */
@@ -79,7 +73,8 @@ export async function presentMembers(
   return members.map((member) => present(member, resources));
 }
 
-async function presentMember(reader: Reader, member: StoredMember): Promise<PresentedMember> {
+/** This member as the API answers it. */
+export async function presentMember(reader: Reader, member: StoredMember): Promise<PresentedMember> {
   const policies = parseMemberPolicies(member.policies);
   return present(member, await resourceGroupsOf(reader, member.account_id, policies));
 }
@@ -114,11 +109,14 @@ export interface NewMember {
   readonly accountId: string;
   readonly principal: Principal;
   readonly email: string;
-  readonly roles?: readonly string[];
+  readonly roles?: readonly GivenRole[];
   readonly policies?: readonly PolicyInput[];
   readonly status?: 'accepted' | 'pending';
   readonly now: string;
 }
+
+/** A role by its id, or as an object that has it. */
+export type GivenRole = string | { readonly id: string };
 
 /**
  * A new member, pending unless told otherwise; only accepted ones have rights. The person is found by e-mail or
@@ -164,34 +162,39 @@ function emailKeyOf(email: string): string {
   return key;
 }
 
-interface Given {
+/** What a member is given: either roles or policies, and what of it must be held by whoever gives it. */
+export interface Given {
   readonly roles: readonly Role[];
   readonly policies: readonly MemberPolicy[];
   readonly grants: readonly Grant[];
 }
 
-async function readGiven(
-  reader: Reader,
-  { accountId, roles: ids, policies: asked }: NewMember,
-): Promise<Given> {
-  if ((ids === undefined) === (asked === undefined)) {
-    throw invalidInput([{ pointer: '/roles', message: 'exactly one of roles and policies is required' }]);
-  }
+async function readGiven(tx: Tx, { accountId, roles: ids, policies: asked }: NewMember): Promise<Given> {
+  if ((ids === undefined) === (asked === undefined)) throw notExactlyOne();
   if (ids !== undefined) return readRoles(accountId, ids);
-  const policies = await readMemberPolicies(reader, { accountId, policies: asked ?? [] });
-  return { roles: [], policies, grants: await newGrants(reader, { accountId, policies }) };
+  const policies = await readMemberPolicies(tx, { accountId, policies: asked ?? [] });
+  return { roles: [], policies, grants: await newGrants(tx, { accountId, policies }) };
 }
 
-function readRoles(accountId: string, ids: readonly string[]): Given {
-  const known = ids.map((id) => roles.find((role) => role.id === id.toLowerCase()));
-  const problems = known.flatMap((role, index) =>
-    role ? [] : [{ pointer: `/roles/${index}`, message: 'is no role of this account' }],
+export function notExactlyOne() {
+  return invalidInput([{ pointer: '/roles', message: 'exactly one of roles and policies is required' }]);
+}
+
+/** The roles that were named; a 400 names each that there is not. Those of `before` need not be held again. */
+export function readRoles(
+  accountId: string,
+  given: readonly GivenRole[],
+  before: readonly Role[] = [],
+): Given {
+  const ids = given.map((one) => (typeof one === 'string' ? one : one.id).toLowerCase());
+  const problems = ids.flatMap((id, index) =>
+    rolesOf([id]).length > 0 ? [] : [{ pointer: `/roles/${index}`, message: 'is no role of this account' }],
   );
   if (problems.length > 0) throw invalidInput(problems);
-  const given = roles.filter((role) => known.includes(role));
-  const statements = given.flatMap((role) => statementsOfRole(role, accountId));
+  const added = rolesOf(ids).filter((role) => !before.includes(role));
+  const statements = added.flatMap((role) => statementsOfRole(role, accountId));
   return {
-    roles: given,
+    roles: rolesOf(ids),
     policies: [],
     grants: statements.map((statement) => ({ pointer: '/roles', statement })),
   };

@@ -3,8 +3,9 @@ import { readPage } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
-import { CreateMember, Member, MemberParams, MemberQuery } from './contract.ts';
+import { CreateMember, Member, MemberParams, MemberQuery, UpdateMember } from './contract.ts';
 import { deleteMember } from './member-removal.ts';
+import { updateMember } from './member-update.ts';
 import { createMember, getMember, memberList, presentMembers } from './members.ts';
 
 const tag = 'Account Members';
@@ -58,6 +59,23 @@ export function memberRoutes(control: Control): Route[] {
       params: MemberParams,
       result: Member,
       handler: ({ accountId, params }) => getMember(reader, accountId, params.member_id),
+    }),
+    route({
+      method: 'PUT',
+      scope: 'account',
+      path: '/members/:member_id',
+      operation: 'account-members-update-member',
+      summary: 'Update a member',
+      tag,
+      permission: writers,
+      status: 200,
+      params: MemberParams,
+      body: UpdateMember,
+      result: Member,
+      handler: ({ act, accountId, principal, params, body }) =>
+        commitAct(control, act, (tx) =>
+          updateMember(tx, { accountId, principal, id: params.member_id, ...body }),
+        ),
     }),
     route({
       method: 'DELETE',

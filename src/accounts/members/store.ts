@@ -144,6 +144,19 @@ export async function insertMember(tx: Tx, member: MemberRow): Promise<void> {
   await tx.query.insertInto('members').values(member).execute();
 }
 
+export async function updateMemberRow(
+  tx: Tx,
+  { account_id, id }: Pick<MemberRow, 'account_id' | 'id'>,
+  change: Partial<MemberRow>,
+): Promise<void> {
+  await tx.query
+    .updateTable('members')
+    .set(change)
+    .where('account_id', '=', account_id)
+    .where('id', '=', id)
+    .execute();
+}
+
 /** Deletes the membership; group memberships go by foreign key. */
 export async function deleteMemberRow(tx: Tx, accountId: string, id: string): Promise<void> {
   await tx.query.deleteFrom('members').where('account_id', '=', accountId).where('id', '=', id).execute();

@@ -34,7 +34,7 @@ export function getPermissionGroup(id: string): PresentedPermissionGroup {
 }
 
 export interface PermissionGroupFilter {
-  readonly id?: string;
+  readonly id?: readonly string[];
   readonly name?: string;
   readonly label?: string;
 }
@@ -44,10 +44,11 @@ export function listPermissionGroups(
   { id, name, label }: PermissionGroupFilter,
   { page, perPage }: { page: number; perPage: number },
 ): Page<PresentedPermissionGroup> {
+  const ids = id?.map((one) => one.toLowerCase());
   const matching = permissionGroups.filter(
     (group) =>
       isAssignable(group) &&
-      (id === undefined || group.id === id) &&
+      (ids === undefined || ids.includes(group.id)) &&
       (name === undefined || group.name === name) &&
       (label === undefined || labelOf(group.name) === label),
   );

@@ -1,13 +1,14 @@
-import type { Reader } from '../../database/database.ts';
+import type { Reader, Tx } from '../../database/database.ts';
 import type { Statement } from '../../kernel/authority.ts';
 import { invalidInput } from '../../kernel/errors.ts';
 import { newTag } from '../../kernel/ids.ts';
 import { permissionGroupById } from '../../kernel/permissions.ts';
-import { ZONE } from '../../kernel/resources.ts';
 import { below, collect, misread, type Parsed, parsed } from '../../kernel/result.ts';
 import { findAssignable, presentPermissionGroup } from '../permission-groups/permission-groups.ts';
 import {
+  holdResourceGroupsById,
   type PresentedResourceGroup,
+  placesOf,
   type ResourceScope,
   resourceGroupsById,
 } from '../resource-groups/resource-groups.ts';
@@ -33,10 +34,10 @@ const POINTER = '/policies';
  * is sent with the id of a `current` one keeps it, every other gets a new id.
  */
 export async function readMemberPolicies(
-  reader: Reader,
+  tx: Tx,
   { accountId, policies, current = [] }: ToRead,
 ): Promise<MemberPolicy[]> {
-  const known = await resourceGroupsById(reader, accountId, idsOf(policies));
+  const known = await holdResourceGroupsById(tx, accountId, idsOf(policies));
   const read = collect(policies.map((policy, index) => readPolicy(policy, below(POINTER, index), known)));
   if (!read.ok) throw invalidInput(read.problems);
   const free = new Set(current.map(({ id }) => id));
@@ -166,13 +167,9 @@ function toStatements(
   );
 }
 
-/** The whole account is itself and all of its zones; a zone is named within its account, and so bound to it. */
+/** A zone is named within its account, and so bound to it. */
 function resourcesOf({ key, objects }: ResourceScope): Statement['resources'][] {
-  return objects.flatMap((object): Statement['resources'][] =>
-    object.key === '*'
-      ? [{ [key]: '*' }, { [key]: { [`${ZONE}.*`]: '*' } }]
-      : [{ [key]: { [object.key]: '*' } }],
-  );
+  return objects.flatMap((object) => placesOf(key, object.key));
 }
 
 /** Policies as the API answers them: every group with its name, every resource group with its scope. */

@@ -22,7 +22,9 @@ export const GroupMemberParams = Type.Object({
 
 export const UserGroupQuery = Type.Object({
   ...pageQuery({ most: 1000, usual: 100 }),
-  id: Type.Optional(Type.String({ maxLength: 64, fold: true, description: 'Exactly this id.' })),
+  id: Type.Optional(
+    Type.Array(Type.String({ maxLength: 64 }), { maxItems: 100, description: 'Exactly one of these ids.' }),
+  ),
   name: Type.Optional(Type.String({ maxLength: 255, description: 'Exactly this name.' })),
   fuzzyName: Type.Optional(Type.String({ maxLength: 255, description: 'Part of the name, in any case.' })),
   direction: Direction,
@@ -59,8 +61,18 @@ export const GroupMemberQuery = Type.Object({
   direction: Direction,
 });
 
+const GroupMemberId = Type.String({ minLength: 32, maxLength: 32, description: 'An account member.' });
+
+/** A bare array of members (reference §3.7); of one alone, or under their name, as other clients put it. */
+export const AddedGroupMembers = Type.Unsafe<{ id: string }[] | { id?: string; members?: { id: string }[] }>({
+  type: ['array', 'object'],
+  items: Type.Object({ id: GroupMemberId }),
+  maxItems: 5000,
+  properties: {
+    id: GroupMemberId,
+    members: Type.Array(Type.Object({ id: GroupMemberId }), { maxItems: 5000 }),
+  },
+});
+
 /** A bare array of members (reference §3.7). */
-export const GroupMembers = Type.Array(
-  Type.Object({ id: Type.String({ minLength: 32, maxLength: 32, description: 'An account member.' }) }),
-  { maxItems: 5000 },
-);
+export const GroupMembers = Type.Array(Type.Object({ id: GroupMemberId }), { maxItems: 5000 });

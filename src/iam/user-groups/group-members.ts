@@ -96,6 +96,18 @@ export interface MembersRequest {
   readonly now: string;
 }
 
+/** The members that a body names, whichever of its forms it has; a 400 where it names none. */
+export function readAdded(
+  body: readonly { id: string }[] | { id?: string; members?: readonly { id: string }[] },
+): readonly { id: string }[] {
+  if ('length' in body) return body;
+  const { id, members } = body;
+  if ((id === undefined) === (members === undefined)) {
+    throw invalidInput([{ pointer: '', message: 'must be an array of members' }]);
+  }
+  return members ?? (id === undefined ? [] : [{ id }]);
+}
+
 /** Adds members; those who are in the group stay. Answers all of its members. */
 export async function addGroupMembers(
   tx: Tx,

@@ -4,6 +4,7 @@ import { listRoute, pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
 import {
+  AddedGroupMembers,
   CreateUserGroup,
   GroupMember,
   GroupMemberDetails,
@@ -21,6 +22,7 @@ import {
   getGroupMember,
   groupMemberList,
   presentGroupMember,
+  readAdded,
   replaceGroupMembers,
 } from './group-members.ts';
 import {
@@ -153,7 +155,7 @@ function groupMemberRoutes(control: Control): Route[] {
       permission: writers,
       status: 200,
       params: UserGroupParams,
-      body: GroupMembers,
+      body: AddedGroupMembers,
       result: GroupMember,
       handler: ({ act, accountId, principal, params, body }) =>
         commitAct(control, act, (tx) =>
@@ -161,7 +163,7 @@ function groupMemberRoutes(control: Control): Route[] {
             accountId,
             principal,
             groupId: params.user_group_id,
-            members: body,
+            members: readAdded(body),
             now: now(),
           }),
         ),

@@ -4,7 +4,7 @@ import { countRows, type Start, startAt } from '../../database/paging.ts';
 import type { Tables, UserGroupRow } from '../../database/tables.ts';
 
 export interface UserGroupFilter {
-  readonly id?: string;
+  readonly ids?: readonly string[];
   readonly name?: string;
   /** Part of the name, folded by the caller. */
   readonly fuzzyName?: string;
@@ -46,9 +46,9 @@ export async function countGroups(
   return await countRows(narrow(selectGroups(reader, accountId), filter));
 }
 
-function narrow(select: GroupSelect, { id, name, fuzzyName }: UserGroupFilter): GroupSelect {
+function narrow(select: GroupSelect, { ids, name, fuzzyName }: UserGroupFilter): GroupSelect {
   let query = select;
-  if (id !== undefined) query = query.where('id', '=', id);
+  if (ids !== undefined) query = query.where('id', 'in', [...ids]);
   if (name !== undefined) query = query.where('name', '=', name);
   if (fuzzyName !== undefined) query = query.where(isPart('user_groups.name_key', fuzzyName));
   return query;

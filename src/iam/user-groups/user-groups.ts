@@ -78,11 +78,11 @@ function unknownGroup(): never {
 export function groupList(
   reader: Reader,
   accountId: string,
-  query: UserGroupFilter & { direction?: 'asc' | 'desc' },
+  query: Omit<UserGroupFilter, 'ids'> & { id?: readonly string[]; direction?: 'asc' | 'desc' },
 ): KeyedList<UserGroupRow> {
   const { id, name, fuzzyName, direction = 'asc' } = query;
   const filter: UserGroupFilter = {
-    ...(id === undefined ? {} : { id }),
+    ...(id === undefined ? {} : { ids: id.map((one) => one.toLowerCase()) }),
     ...(name === undefined ? {} : { name: name.normalize('NFC') }),
     ...(fuzzyName === undefined ? {} : { fuzzyName: fold(fuzzyName) }),
   };
