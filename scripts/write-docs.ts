@@ -11,10 +11,13 @@ import { API_PREFIX, prefixesOf } from '../src/http/server.ts';
 import { catalogue, type ErrorName } from '../src/kernel/errors.ts';
 import { listRoutes } from '../src/routes.ts';
 import { type Setting, settings } from '../src/settings.ts';
+import { coverageText } from './coverage.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ROUTES_BEGIN = '<!-- routes: written by npm run docs -->';
 const ROUTES_END = '<!-- end of routes -->';
+const COVERAGE_BEGIN = '<!-- coverage: written by npm run docs -->';
+const COVERAGE_END = '<!-- end of coverage -->';
 
 /** A document with the text that it must have, relative to the root of the repository. */
 export interface Document {
@@ -23,11 +26,11 @@ export interface Document {
 }
 
 /** Every document that is generated, in whole or in part. */
-export function generateDocuments(): Document[] {
+export async function generateDocuments(): Promise<Document[]> {
   return [
     { file: 'docs/configuration.md', text: configuration() },
     { file: 'docs/errors.md', text: errors() },
-    { file: 'docs/compatibility.md', text: withRoutes(readText('docs/compatibility.md')) },
+    { file: 'docs/compatibility.md', text: await compatibility() },
   ];
 }
 
@@ -82,8 +85,9 @@ ${gateSettings.map(describeGateSetting).join('\n')}
 | \`portcullis credentials issue --email E\` | A new Global API Key for a member, in \`credentials-E.json\` of the data folder; an earlier key of theirs ends. |
 | \`portcullis restored\` | Says that the database was restored from an earlier state: all sessions end, nobody signs in and no service token is accepted until \`portcullis restored --approve\` ([cluster.md](cluster.md#after-a-restore)). |
 | \`portcullis probe\` | Finds out from outside whether a removal ends access, once or all the time; [probe.md](probe.md) has its options. |
+| \`portcullis device …\` | Enrols this machine as a device of a person, and proves its requests: [devices.md](devices.md). |
 
-All of them but the gate and the probe take the settings of the server. The two commands for credentials may run while the server runs.
+All of them but the gate, the probe and the device take the settings of the server. The two commands for credentials may run while the server runs.
 `;
 }
 
@@ -126,6 +130,8 @@ const EXPLANATIONS: Readonly<Record<ErrorName, string>> = {
   unknownMethod: 'The path exists, the method does not. The `Allow` header lists those that do.',
   invalid: 'The request breaks the shape of the route. Each fault has its own entry with a pointer.',
   invalidAccess: 'The same, below `/access`.',
+  seatExpiration:
+    'The inactivity after which unused seats are given back is neither off nor a duration from 730h to 8760h.',
   notSupported: 'The request asks for something that Portcullis does not do. It is refused, not ignored.',
   notFound: 'No object of this account has that id.',
   notFoundAccess: 'The same, below `/access`.',
@@ -190,11 +196,17 @@ ${rows.join('\n')}
 `;
 }
 
-function withRoutes(text: string): string {
-  const begin = text.indexOf(ROUTES_BEGIN);
-  const end = text.indexOf(ROUTES_END);
-  if (begin < 0 || end < begin) throw new Error('docs/compatibility.md has lost the markers of its routes');
-  return `${text.slice(0, begin)}${ROUTES_BEGIN}\n\n${routeTable()}\n\n${text.slice(end)}`;
+async function compatibility(): Promise<string> {
+  const text = between(readText('docs/compatibility.md'), [ROUTES_BEGIN, ROUTES_END], routeTable());
+  return between(text, [COVERAGE_BEGIN, COVERAGE_END], await coverageText(allRoutes()));
+}
+
+/** The text with what stands between two of its lines replaced. */
+function between(text: string, [first, last]: readonly [string, string], body: string): string {
+  const begin = text.indexOf(first);
+  const end = text.indexOf(last);
+  if (begin < 0 || end < begin) throw new Error(`docs/compatibility.md has lost its line ${first}`);
+  return `${text.slice(0, begin)}${first}\n\n${body}\n\n${text.slice(end)}`;
 }
 
 function routeTable(): string {
@@ -214,8 +226,8 @@ function prefixOf(route: Route): string {
   return other === undefined ? prefix : '/:accounts_or_zones/:account_or_zone_id';
 }
 
-/** Routes are declared without touching the database or the vault, so there are none to give them. */
-function allRoutes(): Route[] {
+/** Every route. They are declared without touching the database or the vault, so there are none to give them. */
+export function allRoutes(): Route[] {
   const reading = readConfig([], {});
   if (!reading.ok) throw new Error(reading.problems.join('\n'));
   const parts = { config: reading.config, control: { database: {} } };
@@ -223,6 +235,6 @@ function allRoutes(): Route[] {
 }
 
 if (import.meta.main) {
-  for (const { file, text } of generateDocuments()) writeFileSync(`${ROOT}/${file}`, text);
-  console.log('written: what the documents say of settings, errors and routes');
+  for (const { file, text } of await generateDocuments()) writeFileSync(`${ROOT}/${file}`, text);
+  console.log('written: what the documents say of settings, errors, routes and the SDK');
 }

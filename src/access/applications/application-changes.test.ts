@@ -192,6 +192,7 @@ onBothDatabases('a changed application', (stage) => {
       service_auth_401: true,
       app_launcher_visible: false,
       logo_url: 'https://example.com/logo.png',
+      allow_authenticate_via_warp: false,
       deny_message: null,
       deny_url: null,
       non_identity_deny_url: null,

@@ -6,6 +6,7 @@ import type { Problem } from '../../kernel/result.ts';
 import { revocation } from '../../protocol/feed.ts';
 import type { Change } from '../../removal/act.ts';
 import { dropReferences } from '../rules/rules.ts';
+import { putTags } from '../tags/tags.ts';
 import type { AskedDestination, ReadApplication } from './application-input.ts';
 import {
   applicationItem,
@@ -20,6 +21,7 @@ import type { HeldPolicy } from './held-policies.ts';
 import { refuseHost } from './hosts.ts';
 import { putPolicies } from './put-policies.ts';
 import {
+  allowsDevices,
   type DestinationRow,
   deleteApplicationRow,
   holdDestinations,
@@ -62,6 +64,7 @@ export async function createApplication(
   };
   await insertApplication(tx, row);
   await putDestinations(tx, row, withUpstreams(read.destinations, []));
+  await putTags(tx, row, read.tags);
   await putGivenPolicies(tx, { row, read, existing: [], now });
   return await written(tx, row, 'application.create');
 }
@@ -87,6 +90,7 @@ export async function updateApplication(
   };
   await updateApplicationRow(tx, row, change);
   await putDestinations(tx, row, withUpstreams(read.destinations, destinations));
+  await putTags(tx, row, read.tags);
   await putGivenPolicies(tx, { row, read, existing, now });
   return await written(tx, { ...row, ...change }, 'application.update');
 }
@@ -179,6 +183,7 @@ async function refuseUnfit(tx: Tx, { place, read, reservedHosts }: ApplicationWr
   }
   await refuseUnknownProviders(tx, place.accountId, read.settings.allowed_idps);
   await refuseUnknownPages(tx, place.accountId, read.settings.custom_pages ?? []);
+  await refuseDevices(tx, place.accountId, read);
 }
 
 async function refuseUnknownProviders(tx: Tx, accountId: string, ids: readonly string[]): Promise<void> {
@@ -204,6 +209,14 @@ async function refuseUnknownPages(tx: Tx, accountId: string, ids: readonly strin
     return [];
   });
   if (problems.length > 0) throw invalidInput(problems.slice(0, 20), 'invalidAccess');
+}
+
+/** A gate asks both; one that says yes alone would promise what is not so. */
+async function refuseDevices(tx: Tx, accountId: string, { settings }: ReadApplication): Promise<void> {
+  if (settings.allow_authenticate_via_warp !== true || (await allowsDevices(tx, accountId))) return;
+  const pointer = '/allow_authenticate_via_warp';
+  const message = 'is not allowed by the organization, which has allow_authenticate_via_warp off';
+  throw invalidInput([{ pointer, message }], 'invalidAccess');
 }
 
 function invalid({ pointer }: AskedDestination, message: string) {

@@ -29,6 +29,8 @@ export interface Settings extends DenialSettings {
   readonly read_service_tokens_from_header: string | null;
   readonly service_auth_401_redirect: boolean;
   readonly strict_service_token_auth: boolean;
+  /** null or absent where nobody has said: no. */
+  readonly allow_authenticate_via_warp?: boolean | null;
 }
 
 /** What a body asks for, checked by itself. */
@@ -38,14 +40,16 @@ export interface ReadApplication {
   readonly destinations: readonly AskedDestination[];
   /** null leaves the policies as they are. */
   readonly policies: readonly EmbeddedPolicy[] | null;
+  /** By name, each once. */
+  readonly tags: readonly string[];
   readonly settings: Settings;
 }
 
 const MOST_DESTINATIONS = 5;
+const MOST_TAGS = 25;
 
 /** Settings of an application that come later, accepted only where they ask for nothing. */
 const NOT_YET = [
-  'allow_authenticate_via_warp',
   'allow_iframe',
   'cors_headers',
   'eager_redirect_cookie_setting',
@@ -55,7 +59,6 @@ const NOT_YET = [
   'path_cookie_attribute',
   'scim_config',
   'skip_interstitial',
-  'tags',
   'use_clientless_isolation_app_launcher_url',
 ] as const;
 
@@ -87,6 +90,7 @@ export function readApplication(input: ApplicationInput): ReadApplication {
     sessionDuration: input.session_duration ?? null,
     destinations,
     policies: input.policies ? readEmbedded(input.policies, '/policies') : null,
+    tags: [...new Set(input.tags?.map((name) => name.normalize('NFC')))],
     settings: {
       allowed_idps: [...new Set(input.allowed_idps?.map((id) => id.toLowerCase()))],
       auto_redirect_to_identity: input.auto_redirect_to_identity ?? false,
@@ -98,6 +102,7 @@ export function readApplication(input: ApplicationInput): ReadApplication {
       read_service_tokens_from_header: input.read_service_tokens_from_header || null,
       service_auth_401_redirect: input.service_auth_401_redirect ?? false,
       strict_service_token_auth: input.strict_service_token_auth ?? false,
+      allow_authenticate_via_warp: input.allow_authenticate_via_warp ?? null,
       ...readDenial(input, destinations),
     },
   };
@@ -204,6 +209,9 @@ function* settingProblems(input: ApplicationInput): Generator<Problem> {
   }
   if (logo && !/^https?:\/\//i.test(logo)) {
     yield { pointer: '/logo_url', message: 'must be an http or https URL' };
+  }
+  if ((input.tags?.length ?? 0) > MOST_TAGS) {
+    yield { pointer: '/tags', message: `has more than ${MOST_TAGS} entries` };
   }
   const { read_service_tokens_from_header: header } = input;
   if (header) yield* serviceHeaderProblems(header, '/read_service_tokens_from_header');

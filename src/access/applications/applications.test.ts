@@ -29,7 +29,6 @@ const laterTypes = [
 ];
 
 const laterSettings: readonly [string, unknown][] = [
-  ['allow_authenticate_via_warp', true],
   ['allow_iframe', true],
   ['cors_headers', { allow_all_origins: true }],
   ['eager_redirect_cookie_setting', true],
@@ -39,7 +38,6 @@ const laterSettings: readonly [string, unknown][] = [
   ['path_cookie_attribute', true],
   ['scim_config', { idp_uid: 'a', remote_uri: 'https://example.com' }],
   ['skip_interstitial', true],
-  ['tags', ['engineers']],
   ['use_clientless_isolation_app_launcher_url', true],
 ];
 
@@ -126,6 +124,11 @@ const wrong: readonly [string, Record<string, unknown>, Refusal][] = [
   ['an empty list of destinations and nothing else', { destinations: [] }, invalid('/domain')],
   ['six destinations', { destinations: publicly(...many) }, invalid('/destinations')],
   ['six domains', { self_hosted_domains: many }, invalid('/self_hosted_domains')],
+  [
+    'devices as a credential, where the organization wants none',
+    { domain, allow_authenticate_via_warp: true },
+    invalid('/allow_authenticate_via_warp'),
+  ],
   [
     'a private destination',
     { destinations: [...publicly(domain), { type: 'private', cidr: '10.0.0.0/8' }] },

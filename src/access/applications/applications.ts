@@ -6,6 +6,7 @@ import { refusal } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import type { FeedItem } from '../../protocol/feed.ts';
 import type { ApplicationState } from '../../protocol/state.ts';
+import { tagsOfApplications } from '../tags/tags.ts';
 import type { Settings } from './application-input.ts';
 import type { Application } from './contract.ts';
 import { presentDenial } from './denial-settings.ts';
@@ -27,6 +28,7 @@ export interface WholeApplication {
   readonly destinations: readonly DestinationRow[];
   /** In the order in which they are judged. */
   readonly policies: readonly HeldPolicy[];
+  readonly tags: readonly string[];
 }
 
 /** Where a request stands: the account, and the zone if it came by a zone's path, which shows only that. */
@@ -40,7 +42,12 @@ export function placeOf({ accountId, zone }: { accountId: string; zone: { name: 
   return { accountId, zone: zone?.name ?? null };
 }
 
-export function presentApplication({ row, destinations, policies }: WholeApplication): PresentedApplication {
+export function presentApplication({
+  row,
+  destinations,
+  policies,
+  tags,
+}: WholeApplication): PresentedApplication {
   const settings = settingsOf(row);
   const uris = destinations.map(({ uri }) => uri);
   return {
@@ -72,9 +79,12 @@ export function presentApplication({ row, destinations, policies }: WholeApplica
     options_preflight_bypass: false,
     service_auth_401_redirect: settings.service_auth_401_redirect,
     strict_service_token_auth: settings.strict_service_token_auth,
+    ...(typeof settings.allow_authenticate_via_warp === 'boolean'
+      ? { allow_authenticate_via_warp: settings.allow_authenticate_via_warp }
+      : {}),
     ...presentDenial(settings),
     skip_interstitial: false,
-    tags: [],
+    tags: [...tags],
     policies: policies.map(presentPolicy),
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -89,10 +99,12 @@ export async function allApplications(
   const rows = await listApplications(reader, accountId);
   const destinations = Map.groupBy(await listDestinations(reader, accountId), (one) => one.application_id);
   const policies = await heldPolicies(reader, accountId);
+  const tags = await tagsOfApplications(reader, accountId);
   const whole = rows.map((row) => ({
     row,
     destinations: destinations.get(row.id) ?? [],
     policies: policies.get(row.id) ?? [],
+    tags: tags.get(row.id) ?? [],
   }));
   return whole.filter((application) => isInZone(application.destinations, zone));
 }
@@ -152,7 +164,8 @@ export async function complete(
   const destinations = await listDestinations(reader, row.account_id, row.id);
   if (!isInZone(destinations, place.zone)) throw unknownApplication();
   const policies = (await heldPolicies(reader, row.account_id, row.id)).get(row.id) ?? [];
-  return { row, destinations, policies };
+  const tags = (await tagsOfApplications(reader, row.account_id, row.id)).get(row.id) ?? [];
+  return { row, destinations, policies, tags };
 }
 
 export function isInZone(destinations: readonly { host: string }[], zone: string | null): boolean {
@@ -189,6 +202,7 @@ export function applicationState({ row, destinations, policies }: WholeApplicati
     service_token_header: settings.read_service_tokens_from_header?.toLowerCase() ?? null,
     strict_service_tokens: settings.strict_service_token_auth,
     service_auth_401: settings.service_auth_401_redirect,
+    allow_authenticate_via_warp: settings.allow_authenticate_via_warp === true,
     app_launcher_visible: settings.app_launcher_visible,
     logo_url: settings.logo_url,
     deny_message: settings.custom_deny_message ?? null,

@@ -56,6 +56,7 @@ export const Application = Type.Object({
   options_preflight_bypass: Type.Boolean(),
   service_auth_401_redirect: Type.Boolean(),
   strict_service_token_auth: Type.Boolean(),
+  allow_authenticate_via_warp: Type.Optional(Type.Boolean()),
   custom_deny_message: Type.Optional(Type.String()),
   custom_deny_url: Type.Optional(Type.String()),
   custom_non_identity_deny_url: Type.Optional(Type.String()),
@@ -88,6 +89,7 @@ export const ApplicationInput = Type.Object({
   read_service_tokens_from_header: Type.Optional(Nullable(Type.String({ maxLength: 64 }))),
   service_auth_401_redirect: flag,
   strict_service_token_auth: flag,
+  allow_authenticate_via_warp: flag,
   custom_deny_message: Type.Optional(Nullable(Type.String({ maxLength: 1024 }))),
   custom_deny_url: Type.Optional(Nullable(text)),
   custom_non_identity_deny_url: Type.Optional(Nullable(text)),
@@ -100,7 +102,7 @@ export const ApplicationInput = Type.Object({
       { maxItems: MOST_POLICIES },
     ),
   ),
-  allow_authenticate_via_warp: unknown,
+  tags: Type.Optional(Nullable(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 100 }))),
   allow_iframe: unknown,
   cors_headers: unknown,
   eager_redirect_cookie_setting: unknown,
@@ -110,8 +112,18 @@ export const ApplicationInput = Type.Object({
   path_cookie_attribute: unknown,
   scim_config: unknown,
   skip_interstitial: unknown,
-  tags: unknown,
   use_clientless_isolation_app_launcher_url: unknown,
+});
+
+/** Settings that are set apart. Both are off, and known to the SDK. */
+export const ApplicationSettings = Type.Object({
+  allow_iframe: Type.Boolean(),
+  skip_interstitial: Type.Boolean(),
+});
+
+export const ApplicationSettingsInput = Type.Object({
+  allow_iframe: flag,
+  skip_interstitial: flag,
 });
 
 export const ApplicationParams = Type.Object({
@@ -129,7 +141,7 @@ export const PolicyParams = Type.Object({
 });
 
 export const ApplicationQuery = Type.Object({
-  ...pageQuery({ most: 1000, usual: 100 }),
+  ...pageQuery({ most: 1000, usual: 1000 }),
   aud: Type.Optional(Type.String({ maxLength: 64 })),
   domain: Type.Optional(text),
   name: Type.Optional(text),
@@ -138,6 +150,6 @@ export const ApplicationQuery = Type.Object({
   target_attributes: Type.Optional(text),
 });
 
-export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 1000 }));
 
 export const Deleted = Type.Object({ id: Type.String() });

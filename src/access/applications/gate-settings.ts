@@ -9,7 +9,7 @@ const HEADER_NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
  * come another way, routing, hop-by-hop (RFC 9110 §7.6.1), framing, and what browsers say of a request.
  */
 const TAKEN =
-  /^(?:cf-.*|x-portcullis-.*|x-forwarded-.*|sec-.*|content-.*|accept|accept-.*|proxy-.*|if-.*|access-control-.*|cookie2?|set-cookie2?|host|forwarded|via|x-real-ip|x-request-id|x-requested-with|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|http2-settings|origin|referer|range|date)$/;
+  /^(?:cf-.*|portcullis-.*|x-portcullis-.*|x-forwarded-.*|sec-.*|content-.*|accept|accept-.*|proxy-.*|if-.*|access-control-.*|cookie2?|set-cookie2?|host|forwarded|via|x-real-ip|x-request-id|x-requested-with|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|http2-settings|origin|referer|range|date)$/;
 
 /** What is wrong with the name of a header to read service tokens from; nothing if it can be. */
 export function serviceHeaderProblems(name: string, pointer: string): Problem[] {

@@ -1,4 +1,4 @@
-import { pageOfAll } from '../../database/paging.ts';
+import { listOfAll, readPage } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
@@ -31,7 +31,12 @@ export function policyRoutes(control: Control): Route[] {
       result: Policy,
       handler: async (call) => {
         const of = { place: placeOf(call), applicationId: call.params.app_id };
-        return pageOfAll(await policiesOf(database.reader, of), call.walk);
+        const all = await policiesOf(database.reader, of);
+        return await readPage(
+          control,
+          call.walk,
+          listOfAll(all, ({ precedence, id }) => [precedence, id]),
+        );
       },
     }),
     route({

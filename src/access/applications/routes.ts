@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { pageOfAll } from '../../database/paging.ts';
+import { listOfAll, readPage } from '../../database/paging.ts';
 import { pagedRoute, type Route, route } from '../../http/route.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { refuseAsked } from '../../kernel/off.ts';
@@ -46,7 +46,9 @@ export function applicationRoutes(control: Control, options: { reservedHosts: re
         refuseAsked(call.query, ['target_attributes'], '/query');
         const all = await allApplications(database.reader, placeOf(call));
         const found = all.filter((application) => matchesFilter(application, call.query));
-        return pageOfAll(found.map(presentApplication), call.walk);
+        const list = listOfAll(found, ({ row }) => [row.created_at, row.id]);
+        const page = await readPage(control, call.walk, list);
+        return { ...page, items: page.items.map(presentApplication) };
       },
     }),
     route({

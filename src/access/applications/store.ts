@@ -183,3 +183,14 @@ export async function listKnownPages(
     .where('id', 'in', [...ids])
     .execute();
 }
+
+/** Whether the organization lets device sessions be credentials. */
+export async function allowsDevices(reader: Reader, accountId: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom('organizations')
+    .select('settings')
+    .where('account_id', '=', accountId)
+    .executeTakeFirst();
+  const settings = JSON.parse(row?.settings ?? '{}') as { allow_authenticate_via_warp?: unknown };
+  return settings.allow_authenticate_via_warp === true;
+}
