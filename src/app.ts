@@ -8,10 +8,14 @@ import { keyStates } from './access/keys/keys.ts';
 import { createSigner } from './access/keys/signer.ts';
 import { createKeyTimer } from './access/keys/timer.ts';
 import { organizationStates } from './access/organizations/organizations.ts';
+import { inactiveTimeOf, listSeatExpirations } from './access/organizations/seat-expiration.ts';
 import { policyStates } from './access/policies/policies.ts';
+import { createSeatTimer } from './access/seats/expiry.ts';
 import { serviceTokenStates } from './access/service-tokens/service-tokens.ts';
 import type { Config } from './config.ts';
 import { dropExpiredAnchors } from './database/paging.ts';
+import { postureRuleStates } from './devices/posture/posture.ts';
+import { registrationStates } from './devices/registrations/registration-states.ts';
 import { createRequestLog } from './gate/request-log.ts';
 import { createGateState } from './gate/state.ts';
 import { listStates } from './gateway/lists/lists.ts';
@@ -159,6 +163,9 @@ export async function startApp(config: Config, options: AppOptions = {}): Promis
     undo.push(async () => endWatch());
     const keyTimer = createKeyTimer(parts, systemStopwatch);
     undo.push(repeat(logger, MINUTE, () => keyTimer.turn()));
+    const expiring = { control: parts.control, list: listSeatExpirations, find: inactiveTimeOf };
+    const seatTimer = createSeatTimer(expiring, systemStopwatch);
+    undo.push(repeat(logger, MINUTE, () => seatTimer.turn()));
     undo.push(repeat(logger, MINUTE, () => dropUnseenGateKeys(parts.control, clock.now())));
     undo.push(repeat(logger, MINUTE, () => signer.openMissing()));
     return {
@@ -185,11 +192,13 @@ function stateSources(clock: Clock): StateSource[] {
     policyStates,
     groupStates,
     listStates,
+    postureRuleStates,
     serviceTokenStates,
     certificateStates,
     keyStates,
     gateKeyStates,
     sessionStates(() => timestamp(clock.now())),
+    registrationStates(() => timestamp(clock.now())),
   ];
 }
 

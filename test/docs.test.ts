@@ -9,6 +9,7 @@ import { gateSettings } from '../src/gate-settings.ts';
 import { ignored } from '../src/http/envelope.ts';
 import { catalogue } from '../src/kernel/errors.ts';
 import { type Setting, settings } from '../src/settings.ts';
+import { deviceProblems } from '../src/sign-in/device-problem.ts';
 import { FOLDERS, SLICES } from './support/architecture-rules.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +17,7 @@ const manifest = JSON.parse(readText('package.json')) as {
   scripts: Record<string, string>;
   dependencies: Record<string, string>;
 };
+const generated = await generateDocuments();
 const documents = [
   'README.md',
   'CHANGELOG.md',
@@ -26,7 +28,7 @@ const documents = [
 const published = [...documents, ...globSync('docs/**/*', { cwd: ROOT }).filter(isFile)];
 
 describe('what is written from the code is what the code says (npm run docs)', () => {
-  for (const { file, text } of generateDocuments()) {
+  for (const { file, text } of generated) {
     test(file, () => assert.equal(readText(file), text));
   }
 });
@@ -114,6 +116,17 @@ test('docs/architecture.md says what each folder may import, and names every sli
   );
 });
 
+test('docs/devices.md has every refusal that a device meets', () => {
+  const rows = Object.entries(deviceProblems).map(
+    ([reason, [status, error, text]]) => `| \`${reason}\` | ${status} | \`${error}\` | ${text} |`,
+  );
+  const lines = readText('docs/devices.md').split('\n');
+  assert.deepEqual(
+    rows.filter((row) => !lines.includes(row)),
+    [],
+  );
+});
+
 test('no document names a place on one machine or a registry', () => {
   for (const file of published) {
     const text = readText(file);
@@ -140,6 +153,11 @@ const OTHERS = [
   '--quick',
   '--json',
   '--seed',
+  // portcullis device
+  '--header',
+  '--name',
+  '--profile',
+  '--team',
 ];
 const PROBE = probeFlags.map(({ name }) => name);
 const FLAGS = new Set([...[...OURS, ...PROBE].map((name) => `--${name}`), ...OTHERS]);

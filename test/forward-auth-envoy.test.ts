@@ -83,6 +83,7 @@ test('what the question needs of the client is in the list of the file', async (
     'sec-fetch-site',
     'x-requested-with',
     'cf-access-token',
+    'portcullis-device-proof',
   ];
   const proxys = ['x-forwarded-proto', 'x-forwarded-for'];
   const service = ['cf-access-client-id', 'cf-access-client-secret'];

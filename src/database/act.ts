@@ -11,8 +11,19 @@ export interface Act {
   readonly actor: Actor;
   /** Throws the refusal if the actor's right has ended; asked inside the transaction, after the counter. */
   readonly authorize: (reader: Tx) => Promise<void>;
+  /** Set for an act of the API. */
+  readonly request?: ActRequest;
   /** Set for a DELETE: under what name its answer is kept, and whether this request repeats an earlier one. */
   readonly repeat?: { readonly key: string; readonly isRetry: boolean };
+}
+
+/** The request of the API that an act came by, as the audit log keeps it: no query, no body, no header but one. */
+export interface ActRequest {
+  readonly method: string;
+  readonly uri: string;
+  readonly status: number;
+  readonly userAgent: string | null;
+  readonly zone: { readonly id: string; readonly name: string } | null;
 }
 
 /** On what a permission is wanted: any one of the names suffices. */

@@ -59,12 +59,12 @@ export function forKeyShare<O, TB extends keyof Tables>(
  * Waits until no other transaction is in this part of its work, and keeps others from it until the end; on SQLite
  * nobody else writes meanwhile. Numbers are given out here, once each.
  */
-export async function takeTurn(tx: Tx, work: 'first start'): Promise<void> {
+export async function takeTurn(tx: Tx, work: keyof typeof TURNS): Promise<void> {
   if (tx.dialect !== 'postgres') return;
   await sql`select pg_advisory_xact_lock(${TURNS[work]})`.execute(tx.query);
 }
 
-const TURNS = { 'first start': 7_012_613 };
+const TURNS = { 'first start': 7_012_613, 'names of zones': 7_012_614 };
 
 /** `column like '%term%'`, every character of the term literal. */
 export function likeLiteral(term: string): string {

@@ -59,3 +59,13 @@ const LOST_CONNECTION = [
   'timeout exceeded when trying to connect',
   'Client has encountered a connection error',
 ];
+
+/**
+ * What the transaction has met needs locks that it cannot take any more in their order: thrown, it makes
+ * `Database.write` begin again. Only on PostgreSQL does anybody else write meanwhile.
+ */
+export function startAgain(): Error {
+  return Object.assign(new Error('what was locked has changed; the transaction begins again'), {
+    code: '40001',
+  });
+}

@@ -5,7 +5,7 @@ import { createTestClock } from '../../test/support/app.ts';
 import { databases } from '../../test/support/postgres.ts';
 import { NOW, openMigrated } from '../../test/support/storage.ts';
 import type { Database } from './database.ts';
-import { addToTotal, type KeyedList, readPage, readTotal, startAt } from './paging.ts';
+import { addToTotal, type KeyedList, listOfAll, readPage, readTotal, startAt } from './paging.ts';
 
 type Row = { id: string; name: string };
 type Direction = 'asc' | 'desc';
@@ -188,6 +188,18 @@ for (const { name, create } of databases) {
     assert.equal(await readTotal(database.reader, 'a', 'others'), 0);
   });
 }
+
+test('a list that was read whole goes on after the row where the walk ended, or after where that row was', async () => {
+  const named = (...ids: string[]) => ids.map((id, order) => ({ id, order }));
+  const from = async (all: { id: string; order: number }[], after: (string | number)[] | null) =>
+    (await listOfAll(all, ({ order, id }) => [order, id]).fetch({ after, offset: 1, limit: 2 })).map(
+      ({ id }) => id,
+    );
+  assert.deepEqual(await from(named('a', 'b', 'c', 'd'), null), ['b', 'c']);
+  assert.deepEqual(await from(named('b', 'c', 'd'), [1, 'b']), ['c', 'd'], 'it stands elsewhere now');
+  assert.deepEqual(await from(named('a', 'c', 'd', 'e'), [1, 'b']), ['c', 'd'], 'it is gone');
+  assert.deepEqual(await from(named('a'), [1, 'b']), [], 'nothing is left');
+});
 
 function idsOf(some: readonly Row[]): string[] {
   return some.map(({ id }) => id);

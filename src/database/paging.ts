@@ -71,6 +71,8 @@ export interface CursorPage<T> {
 /** A list that is walked by cursors; its order is total, and named, so that a cursor of another order is refused. */
 export interface CursorList<Row> extends Pick<KeyedList<Row>, 'fetch' | 'keyOf'> {
   readonly order: string;
+  /** What the columns of its key are, so that a cursor of somebody's own making is refused before a database is asked. */
+  readonly key?: readonly ('string' | 'number')[];
 }
 
 /**
@@ -81,7 +83,7 @@ export async function readCursorPage<Row>(
   { cursor, perPage }: { cursor: string | undefined; perPage: number },
   list: CursorList<Row>,
 ): Promise<CursorPage<Row> | null> {
-  const after = cursor ? readCursor(cursor, list.order) : [];
+  const after = cursor ? readCursor(cursor, list) : [];
   if (after === null) return null;
   const start = { after: after.length > 0 ? after : null, offset: 0, limit: perPage + 1 };
   const rows = await list.fetch(start);
@@ -95,23 +97,59 @@ function writeCursor(order: string, key: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify([order, ...key])).toString('base64url');
 }
 
-function readCursor(cursor: string, order: string): (string | number)[] | null {
+function readCursor<Row>(
+  cursor: string,
+  { order, key: kinds }: Pick<CursorList<Row>, 'order' | 'key'>,
+): (string | number)[] | null {
   try {
     const read: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     if (!Array.isArray(read) || read.length < 2 || read[0] !== order) return null;
     const key = read.slice(1) as unknown[];
-    return key.every((one) => typeof one === 'string' || Number.isSafeInteger(one))
-      ? (key as (string | number)[])
-      : null;
+    if (kinds && (key.length !== kinds.length || key.some((one, at) => typeof one !== kinds[at])))
+      return null;
+    return key.every(isPartOfKey) ? (key as (string | number)[]) : null;
   } catch {
     return null;
   }
+}
+
+/** PostgreSQL has no NUL in a text. */
+function isPartOfKey(value: unknown): boolean {
+  return typeof value === 'string' ? !value.includes('\0') : Number.isSafeInteger(value);
 }
 
 /** One page of a list that is bounded and was read whole. */
 export function pageOfAll<T>(all: readonly T[], { page, perPage }: Walk): Page<T> {
   const start = (page - 1) * perPage;
   return { items: all.slice(start, start + perPage), page, perPage, total: all.length };
+}
+
+/**
+ * A list that is bounded and was read whole, in the order of its keys; the last column of a key is the row's own name.
+ * A walk goes on after the row where it ended, wherever that is now, or after where it was.
+ */
+export function listOfAll<T>(
+  all: readonly T[],
+  keyOf: (row: T) => readonly (string | number)[],
+): KeyedList<T> {
+  const startOf = ({ after, offset }: Start): number => {
+    if (!after) return offset;
+    const same = all.findIndex((row) => keyOf(row).at(-1) === after.at(-1));
+    if (same >= 0) return same + 1;
+    const next = all.findIndex((row) => isBeyond(keyOf(row), after));
+    return next >= 0 ? next : all.length;
+  };
+  return {
+    keyOf,
+    fetch: async (start) => all.slice(startOf(start), startOf(start) + start.limit),
+    total: async () => all.length,
+  };
+}
+
+function isBeyond(key: readonly (string | number)[], after: readonly (string | number)[]): boolean {
+  const at = key.findIndex((column, index) => column !== after[index]);
+  const [column, other] = [key[at], after[at]];
+  return column !== undefined && other !== undefined && column > other;
 }
 
 /** Orders by the key columns (or expressions that are never null) and starts where told. */

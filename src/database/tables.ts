@@ -2,7 +2,8 @@ import type { Generated } from 'kysely';
 
 /** A row per table of the newest migration. JSON columns are text here; the store that owns them parses. */
 export interface Tables {
-  accounts: Omit<AccountRow, 'settings'> & { settings: Generated<string> };
+  accounts: Omit<AccountRow, 'settings'> & { settings: Generated<string> } & DeletedAccountColumns;
+  account_creations: AccountCreationRow;
   feed_heads: FeedHeadRow;
   feed_entries: FeedEntryRow;
   revocations: {
@@ -25,9 +26,9 @@ export interface Tables {
   list_anchors: { id: string; anchor: string; expires_at: string };
   organizations: OrganizationRow;
   zones: { id: string; account_id: string; name: string; created_on: string; modified_on: string };
-  administrators: AdministratorRow;
+  administrators: AdministratorRow & AddressColumns;
   members: MemberRow;
-  resource_groups: { id: string; account_id: string; name: string; scope: string; created_on: string };
+  resource_groups: ResourceGroupRow & { built_in: Generated<number> };
   user_groups: UserGroupRow;
   user_group_members: {
     user_group_id: string;
@@ -39,6 +40,8 @@ export interface Tables {
   users: UserRow;
   /** SQLite only: the trigram index over `users.search_text`. */
   users_search: { rowid: number; search_text: string };
+  /** SQLite only: the trigram index over `physical_devices.search_text`. */
+  physical_devices_search: { rowid: number; search_text: string };
   identity_providers: IdentityProviderRow;
   identities: IdentityRow;
   applications: ApplicationRow;
@@ -89,7 +92,7 @@ export interface Tables {
   device_enrolments: DeviceEnrolmentRow;
   posture_rules: PostureRuleRow;
   access_tags: AccessTagRow;
-  application_tags: { application_id: string; tag_id: string; account_id: string };
+  application_tags: { application_id: string; tag_id: string; account_id: string; ordinal: number };
   signing_keys: SigningKeyRow;
   access_requests: AccessRequestRow;
   key_settings: KeySettingsRow;
@@ -104,6 +107,34 @@ export interface AccountRow {
   settings: string;
   /** How many users may hold a seat; null for any number. */
   seat_limit: number | null;
+}
+
+export interface DeletedAccountColumns {
+  /** null: the account is there. */
+  deleted_at: string | null;
+  /** Its team domain, once it is deleted. */
+  former_auth_domain: string | null;
+}
+
+/** What a creation with an Idempotency-Key was answered. */
+export interface AccountCreationRow {
+  /** SHA-256 of who asked and the key. */
+  id: string;
+  account_id: string;
+  /** SHA-256 of what was asked. */
+  request: string;
+  /** JSON. */
+  answer: string;
+  at: string;
+}
+
+export interface ResourceGroupRow {
+  id: string;
+  account_id: string;
+  name: string;
+  /** JSON. */
+  scope: string;
+  created_on: string;
 }
 
 export interface FeedEntryRow {
@@ -136,6 +167,14 @@ export interface AuditEntryRow {
   request_id: string | null;
   interface: string;
   metadata: string;
+  actor_token_name: string | null;
+  method: string | null;
+  /** The path alone. */
+  uri: string | null;
+  status_code: number | null;
+  user_agent: string | null;
+  zone_id: string | null;
+  zone_name: string | null;
 }
 
 export interface OrganizationRow {
@@ -156,6 +195,13 @@ export interface AdministratorRow {
   last_name: string | null;
   key_hash: string | null;
   created_on: string;
+}
+
+/** What a person may tell of themselves. */
+export interface AddressColumns {
+  country: string | null;
+  telephone: string | null;
+  zipcode: string | null;
 }
 
 export interface MemberRow {
@@ -470,22 +516,28 @@ export interface HandOffRow {
 }
 
 export interface PhysicalDeviceRow {
+  ordinal: Generated<number>;
   id: string;
   account_id: string;
   /** By which the device is known again, as it says itself; null: it does not say. */
   hardware_id: string | null;
   name: string;
+  /** The name with its case folded: what lists are ordered by. */
+  name_key: string;
   /** What a search looks in. */
   search_text: string;
   /** JSON: DeviceFacts, as told last. */
   facts: string;
+  /** Of the facts; '' where it does not say. */
+  client_version: string;
   /** Kept with its registrations: those that are not revoked. */
   active_registrations: number;
   created_at: string;
   updated_at: string;
-  last_seen_at: string | null;
+  last_seen_at: string;
   last_seen_user_id: string | null;
-  last_seen_email: string | null;
+  /** The normalised key; '' for nobody. */
+  last_seen_email: string;
   last_seen_registration_id: string | null;
   public_ip: string | null;
 }
@@ -495,6 +547,9 @@ export interface RegistrationRow {
   account_id: string;
   user_id: string;
   device_id: string;
+  /** Of its user, kept with theirs: what lists are ordered by. */
+  user_email_key: string;
+  user_name_key: string;
   /** RFC 7638. */
   thumbprint: string;
   /** JSON: the public JWK. */
@@ -576,6 +631,8 @@ export interface AccessRequestRow {
   connection: string | null;
   provider_id: string | null;
   service_token_id: string | null;
+  /** Of the person, proven with the request. */
+  registration_id: string | null;
   /** How many events the line stands for. */
   count: number;
 }

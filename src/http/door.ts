@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
-import type { Act, Principal, Wanted } from '../database/act.ts';
+import type { Act, ActRequest, Principal, Wanted } from '../database/act.ts';
 import type { Reader } from '../database/database.ts';
 import { failureOf } from '../database/failures.ts';
 import type { Walk } from '../database/paging.ts';
@@ -20,6 +20,8 @@ export interface DoorKeeper {
   findZone(reader: Reader, zoneId: string): Promise<Zone | null>;
   /** Resolves when everything that has committed in the account is in force. */
   settle(accountId: string): Promise<void>;
+  /** What a DELETE of that caller was answered just now, by the name under which answers are kept, once it is in force. */
+  answerBefore(key: string): Promise<{ result: unknown } | null>;
 }
 
 /** Where a request is, after authentication. */
@@ -69,10 +71,21 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
       query: validateQuery(request.query),
       body: validateBody?.(request.body ?? absentBody(route)),
     };
-    const place = await permit(route, keeper, principal, params);
+    const permitted = await permit(route, keeper, principal, params).catch((error: unknown) =>
+      answeredBefore(error, { route, request, keeper, principal }),
+    );
+    if ('result' in permitted) {
+      reply.code(route.status);
+      return success(permitted.result, [], route.list);
+    }
+    const { place } = permitted;
     const act = toAct(route, { request, principal, ...place });
     const walk = walkOf(request, principal, checked.query as PageQuery);
-    const call: Call<unknown, unknown, unknown> = { ...checked, ...place, principal, act, ip, walk };
+    const idempotencyKey = idempotencyKeyOf(request);
+    const call: Call<unknown, unknown, unknown> = {
+      ...{ ...checked, ...place, principal, act, ip, walk },
+      idempotencyKey,
+    };
     const result = await route
       .handler(call as Call<never, never, never>)
       .catch((error: unknown) => refuse(error, { route, keeper, accountId: place.accountId }));
@@ -147,7 +160,19 @@ async function permit(
   const accountId = zone?.account_id ?? params.account_id ?? '';
   const wanted = wantedFor(route, { accountId, zone, principal });
   if (wanted && !(await principal.permits(keeper.reader, wanted))) throw refusal('forbidden');
-  return { accountId, zone };
+  return { place: { accountId, zone } };
+}
+
+/** The account or zone of the path may be what the first of two such requests has deleted. */
+async function answeredBefore(
+  error: unknown,
+  at: { route: Route; request: FastifyRequest; keeper: DoorKeeper; principal: Principal },
+): Promise<{ result: unknown }> {
+  const { key, isRetry } = repeatOf(at.request, at.principal);
+  const mayBe = at.route.method === 'DELETE' && isRetry && error instanceof ApiError;
+  const answer = mayBe ? await at.keeper.answerBefore(key) : null;
+  if (answer === null) throw error;
+  return answer;
 }
 
 function wantedFor(
@@ -156,7 +181,7 @@ function wantedFor(
 ): Wanted | null {
   const names = route.permission;
   if (route.scope === 'any') return null;
-  if (route.scope === 'user') {
+  if (route.scope === 'user' || route.scope === 'own') {
     if (!principal.administratorId) throw refusal('forbidden');
     return { names, user: principal.administratorId };
   }
@@ -172,10 +197,27 @@ function toAct(
   return {
     accountId,
     actor: principal.actor,
+    request: requestOf(route, at),
     authorize: async (tx) => {
       if (wanted && !(await principal.permits(tx, wanted))) throw refusal('forbidden');
     },
     ...(route.method === 'DELETE' ? { repeat: repeatOf(request, principal) } : {}),
+  };
+}
+
+const MOST_USER_AGENT = 512;
+
+/** What the audit log keeps of it: a query or body could hold what nobody should read there. */
+function requestOf(
+  route: Route,
+  { request, zone }: { request: FastifyRequest; zone: Zone | null },
+): ActRequest {
+  return {
+    method: route.method,
+    uri: request.url.split('?', 1)[0] ?? '',
+    status: route.status,
+    userAgent: request.headers['user-agent']?.slice(0, MOST_USER_AGENT) ?? null,
+    zone: zone && { id: zone.id, name: zone.name },
   };
 }
 
@@ -193,6 +235,11 @@ function walkOf(
   const { page: _, ...rest } = request.query as Record<string, unknown>;
   const asked = JSON.stringify(Object.entries(rest).sort());
   return { key: `${principal.credentialId} ${request.url.split('?', 1)[0]} ${asked}`, page, perPage };
+}
+
+function idempotencyKeyOf({ headers }: FastifyRequest): string | null {
+  const key = headers['idempotency-key'];
+  return key === undefined ? null : String(key);
 }
 
 /** The SDK repeats a DELETE whose answer was lost and says so in this header (reference §1.1). */

@@ -23,13 +23,15 @@ export interface Call<P, Q, B> {
   /** Which page of which walk is asked for, where the route answers pages. */
   readonly walk: Walk;
   readonly ip: string;
+  /** The header Idempotency-Key, unread; null without it. */
+  readonly idempotencyKey: string | null;
 }
 
 /**
  * Where a path lives: `account` under /accounts/:account_id, `zone` under /zones/:zone_id, `user` under
- * /user (the caller's own things), `any` at the root (answers only what the caller may see).
+ * /user (the caller's own things), `own` the same at the root, `any` at the root (answers only what the caller may see).
  */
-export type Scope = 'account' | 'account_or_zone' | 'zone' | 'user' | 'any';
+export type Scope = 'account' | 'account_or_zone' | 'zone' | 'user' | 'own' | 'any';
 
 type Empty = TObject<Record<never, never>>;
 

@@ -46,6 +46,7 @@ function optionsWith(some: Partial<HttpOptions>): HttpOptions & { faults: unknow
       authenticate: async () => somebody,
       findZone: async () => null,
       settle: async () => {},
+      answerBefore: async () => null,
     },
     routes: [answering(async () => ({}))],
     rateLimit: null,

@@ -153,6 +153,7 @@ export function prefixesOf(route: Route): string[] {
       return ['/zones/:zone_id'];
     case 'user':
       return ['/user'];
+    case 'own':
     case 'any':
       return [''];
   }

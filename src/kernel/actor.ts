@@ -4,6 +4,8 @@ export interface Actor {
   readonly id: string | null;
   readonly email: string | null;
   readonly tokenId: string | null;
+  /** What the token was called when it was used. */
+  readonly tokenName?: string;
   readonly ip: string | null;
   readonly requestId: string | null;
   readonly interface: 'API' | 'CLI' | 'sign-in' | 'gate' | 'system';

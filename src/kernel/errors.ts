@@ -52,6 +52,11 @@ export const catalogue = {
   unknownMethod: { status: 405, code: 10405, message: 'Method not allowed for this path' },
   invalid: { status: 400, code: 1001, message: 'Invalid request' },
   invalidAccess: { status: 400, code: 12130, message: 'access.api.error.invalid_request' },
+  seatExpiration: {
+    status: 400,
+    code: 12130,
+    message: 'access.api.error.user_seat_expiration_invalid_time',
+  },
   notSupported: { status: 400, code: 1002, message: 'Not supported by Portcullis' },
   notFound: { status: 404, code: 1003, message: 'Not found' },
   notFoundAccess: { status: 404, code: 12135, message: 'access.api.error.not_found' },

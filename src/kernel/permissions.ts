@@ -104,8 +104,38 @@ export const superAdministrator: Role = {
   permissionGroups,
 };
 
-/** Every role there is. */
-export const roles: readonly Role[] = [superAdministrator];
+/** What manages people and the account's own credentials: no Administrator has it. */
+const MANAGING: readonly PermissionGroupName[] = [
+  'Account API Tokens Write',
+  'Account Settings Write',
+  'SCIM Provisioning',
+];
+
+const administrator: Role = {
+  id: '05784afa30c1afe1440e79d9351c7430',
+  name: 'Administrator',
+  description:
+    'Can do everything in the account but manage its members, user groups and tokens, and the account itself.',
+  permissionGroups: permissionGroups.filter(({ name }) => !MANAGING.includes(name)),
+};
+
+const readOnlyAdministrator: Role = {
+  id: 'f2b20eaa1a5d4af42b53ac16238c99c7',
+  name: 'Administrator Read Only',
+  description:
+    'Can read all of the account but personal data that has a permission of its own; changes nothing.',
+  permissionGroups: permissionGroups.filter(
+    ({ name }) => name !== 'Zero Trust: PII Read' && /\b(?:Read|Report)$/i.test(name),
+  ),
+};
+
+/** Every role there is, in the order of lists. */
+export const roles: readonly Role[] = [superAdministrator, administrator, readOnlyAdministrator];
+
+/** The roles of these ids, of those that exist, in the order of lists. */
+export function rolesOf(ids: readonly string[]): Role[] {
+  return roles.filter(({ id }) => ids.includes(id));
+}
 
 function describe(scope: PermissionScope) {
   return ([id, name]: readonly [string, PermissionGroupName]): PermissionGroup => ({

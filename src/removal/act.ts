@@ -137,7 +137,8 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   const isRemoval = items.some(({ kind }) => kind === 'revocation');
   for (const taken of committed) {
     const batch = await appendFeed(tx, taken, items);
-    await recordAudit(tx, { ...taken, now, actor: act.actor, facts: done.audit });
+    const { actor, request } = act;
+    await recordAudit(tx, { ...taken, now, actor, facts: done.audit, ...(request ? { request } : {}) });
     if (isRemoval) await control.removals.note(tx, { ...taken, now });
     tx.afterCommit(() => control.feed.committed(batch));
   }
@@ -166,8 +167,25 @@ async function rememberAnswer(tx: Tx, act: Act, now: string, result: unknown): P
 /** A DELETE sent again by the client because its answer was lost is told what the first was told. */
 async function repeatedAnswer<T>(control: Control, act: Act, error: ApiError): Promise<T> {
   if (!act.repeat?.isRetry || error.status !== 404) throw error;
-  const since = timestamp(control.clock.now() - REPEAT_FOR);
-  const answer = await findAnswer(control.database.reader, act.repeat.key, since);
+  const answer = await findKept(control, act.repeat.key);
   if (answer === null) throw error;
-  return JSON.parse(answer) as T;
+  return JSON.parse(answer.body) as T;
+}
+
+/**
+ * What a DELETE was answered that nobody sees the account or zone of any more, since that is what it deleted; null if
+ * there was none within five minutes. Resolves when what it did is in force.
+ */
+export async function answerBefore(
+  control: Pick<Control, 'database' | 'clock' | 'feed' | 'inForce'>,
+  key: string,
+): Promise<{ result: unknown } | null> {
+  const answer = await findKept(control, key);
+  if (answer === null) return null;
+  await settle(control, answer.account_id);
+  return { result: JSON.parse(answer.body) };
+}
+
+async function findKept({ database, clock }: Pick<Control, 'database' | 'clock'>, key: string) {
+  return await findAnswer(database.reader, key, timestamp(clock.now() - REPEAT_FOR));
 }

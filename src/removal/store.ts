@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Reader, Snapshot, Tx } from '../database/database.ts';
+import { inParts } from '../database/parts.ts';
 import type { FeedEntryRow } from '../database/tables.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { chainOf, EMPTY_CHAIN } from '../protocol/chain.ts';
@@ -52,10 +53,19 @@ export async function appendFeed(
 ): Promise<FeedBatch> {
   const chain = chainOf(before, { accountId, at, items });
   if (items.length === 0) return { accountId, at, items, chain };
-  await tx.query
-    .insertInto('feed_entries')
-    .values(items.map((item, ordinal) => ({ account_id: accountId, ...at, ordinal, chain, ...toRow(item) })))
-    .execute();
+  const rows = items.map((item, ordinal) => ({
+    account_id: accountId,
+    ...at,
+    ordinal,
+    chain,
+    ...toRow(item),
+  }));
+  await inParts(rows, (some) =>
+    tx.query
+      .insertInto('feed_entries')
+      .values([...some])
+      .execute(),
+  );
   for (const subject of revokedSubjects(items)) await keepRevocation(tx, accountId, at, subject);
   await tx.query
     .updateTable('feed_heads')
@@ -201,15 +211,19 @@ export async function keepAnswer(
     .execute();
 }
 
-/** The kept answer of that name, if it was given after `since`. */
-export async function findAnswer(reader: Reader, id: string, since: string): Promise<string | null> {
+/** The kept answer of that name with the account that it is of, if it was given after `since`. */
+export async function findAnswer(
+  reader: Reader,
+  id: string,
+  since: string,
+): Promise<{ body: string; account_id: string } | null> {
   const row = await reader.query
     .selectFrom('removal_answers')
-    .select('body')
+    .select(['body', 'account_id'])
     .where('id', '=', id)
     .where('at', '>=', since)
     .executeTakeFirst();
-  return row?.body ?? null;
+  return row ?? null;
 }
 
 /** Drops the account's answers that nobody may ask for any more. */

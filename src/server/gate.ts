@@ -1,6 +1,7 @@
 import type { AdmissionOptions } from '../gate/admission.ts';
 import type { Answer } from '../gate/answers.ts';
-import { aheadOf, type Reason, standingSession } from '../gate/decide.ts';
+import { aheadOf, type Reason } from '../gate/decide.ts';
+import { standingSession } from '../gate/find-visitor.ts';
 import type { Question } from '../gate/question.ts';
 import { createRuleMemory } from '../gate/rule-memory.ts';
 import type { AccountState, Destination, GateState } from '../gate/state.ts';

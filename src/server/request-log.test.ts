@@ -30,6 +30,7 @@ const allowed: Decision = {
   email: 'person@example.com',
   providerId: 'provider',
   serviceTokenId: null,
+  registrationId: null,
 };
 
 type Storage = Database & AsyncDisposable;

@@ -88,6 +88,7 @@ export function applicationState(parts: Partial<ApplicationState> = {}): Applica
     service_token_header: null,
     strict_service_tokens: false,
     service_auth_401: false,
+    allow_authenticate_via_warp: false,
     app_launcher_visible: true,
     logo_url: null,
     deny_message: null,
@@ -100,7 +101,7 @@ export function applicationState(parts: Partial<ApplicationState> = {}): Applica
 
 /** A request from one address, with nothing else that policies ask about. */
 export function asking(now: number, ip = '127.0.0.1'): Asking {
-  return { now, surroundings: { ip, certificate: null }, answers: null };
+  return { now, surroundings: { ip, certificate: null, device: null }, device: null, answers: null };
 }
 
 /** An organization that asks for nothing. */
@@ -111,6 +112,7 @@ export function organizationState(parts: Partial<OrganizationState> = {}): Organ
     session_duration: 1,
     auto_redirect_to_identity: true,
     strict_service_tokens: false,
+    allow_authenticate_via_warp: false,
     deny_unmatched_requests: true,
     unmatched_exempted_zones: [],
     zones: [],

@@ -173,6 +173,7 @@ const NAMES = [
     'cookie2',
     'authorization',
     'cf-access-token',
+    'portcullis-device-proof',
     'x-portcullis-forward-auth-secret',
     'via',
   ],

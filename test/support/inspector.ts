@@ -17,7 +17,7 @@ const EMAIL = 'cf-access-authenticated-user-email';
 
 /** Names under which some application finds an identity, a credential, or another path than the one asked for. */
 const FORGEABLE =
-  /^(?:cf-access-(?:jwt-assertion|authenticated-user-email|token|client-id|client-secret)|cf-authorization|forwarded|x-(?:original|rewrite)-.*|x-forwarded-(?:prefix|uri|method))$/;
+  /^(?:cf-access-(?:jwt-assertion|authenticated-user-email|token|client-id|client-secret)|cf-authorization|portcullis-device-proof|forwarded|x-(?:original|rewrite)-.*|x-forwarded-(?:prefix|uri|method))$/;
 
 /** An inspector of what arrives in this world, which knows the gate's public keys. */
 export async function createInspector({ app, team, aud }: BehindProxy): Promise<Inspector> {

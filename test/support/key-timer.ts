@@ -29,7 +29,7 @@ export function createTestKeyTimer(app: TestApp, control: Control = app.app.cont
 /** The ids in the key set that applications fetch from that host. */
 export async function publishedKids(app: TestApp): Promise<string[]> {
   const answer = await fetch(`${app.origin}/cdn-cgi/access/certs`);
-  const { keys } = (await answer.json()) as { keys: { kid: string }[] };
+  const { keys = [] } = (await answer.json()) as { keys?: { kid: string }[] };
   return keys.map(({ kid }) => kid).sort();
 }
 

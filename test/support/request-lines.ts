@@ -22,6 +22,7 @@ export function requestLine(accountId: string, more: Partial<RequestLine> = {}):
     connection: 'oidc',
     providerId: 'provider',
     serviceTokenId: null,
+    registrationId: null,
     count: 1,
     isNew: true,
     isKnown: true,

@@ -65,6 +65,18 @@ export async function addTenant(app: TestApp, name: string): Promise<Tenant & { 
   };
 }
 
+/** An account that is older than all others, so that the first may be deleted like any other. */
+export async function addOlderAccount(app: TestApp): Promise<void> {
+  const { accountId } = await addTenant(app, 'operator');
+  await app.app.control.database.write((tx) =>
+    tx.query
+      .updateTable('accounts')
+      .set({ created_on: '2000-01-01T00:00:00.000000Z' })
+      .where('id', '=', accountId)
+      .execute(),
+  );
+}
+
 /** What somebody is to have: a role, or permissions by name on resource groups. */
 export type Given =
   | { readonly roles: string[] }

@@ -37,7 +37,7 @@ export const UpdateCertificate = Type.Object({
 
 export const CertificateParams = Type.Object({ certificate_id: Uuid('UUID of the certificate.') });
 
-export const CertificateQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+export const CertificateQuery = Type.Object(pageQuery({ most: 1000, usual: 1000 }));
 
 export const Deleted = Type.Object({ id: Type.String() });
 

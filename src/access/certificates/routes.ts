@@ -1,4 +1,4 @@
-import { pageOfAll } from '../../database/paging.ts';
+import { listOfAll, readPage } from '../../database/paging.ts';
 import { listRoute, pagedRoute, type Route, route } from '../../http/route.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
 import { readAuthority } from './authority-input.ts';
@@ -45,7 +45,8 @@ export function certificateRoutes(control: Control, options: Options): Route[] {
   return [...readingRoutes(control), ...writingRoutes(control, options), ...settingsRoutes(control)];
 }
 
-function readingRoutes({ database: { reader } }: Control): Route[] {
+function readingRoutes(control: Control): Route[] {
+  const { reader } = control.database;
   return [
     pagedRoute({
       ...base,
@@ -58,7 +59,9 @@ function readingRoutes({ database: { reader } }: Control): Route[] {
       result: Certificate,
       handler: async (call) => {
         const all = await allCertificates(reader, placeOf(call));
-        return pageOfAll(all.map(presentCertificate), call.walk);
+        const list = listOfAll(all, ({ created_at, id }) => [created_at, id]);
+        const page = await readPage(control, call.walk, list);
+        return { ...page, items: page.items.map(presentCertificate) };
       },
     }),
     route({

@@ -31,4 +31,4 @@ export const CustomPageParams = Type.Object({ custom_page_id: Uuid('UUID of the 
 
 export const DeletedCustomPage = Type.Object({ id: Type.String() });
 
-export const CustomPageQuery = Type.Object(pageQuery());
+export const CustomPageQuery = Type.Object(pageQuery({ most: 1000, usual: 1000 }));

@@ -30,7 +30,7 @@ export const DeletedGroup = Type.Object({ id: Type.String() });
 export const GroupParams = Type.Object({ group_id: Uuid('UUID of the Access group.') });
 
 export const GroupQuery = Type.Object({
-  ...pageQuery({ most: 1000, usual: 100 }),
+  ...pageQuery({ most: 1000, usual: 1000 }),
   name: Type.Optional(Type.String({ maxLength: 350, description: 'Exactly this name, in any case.' })),
   search: Type.Optional(Type.String({ maxLength: 350, description: 'Part of the name.' })),
 });

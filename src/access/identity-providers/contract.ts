@@ -68,7 +68,7 @@ export const IdentityProviderInput = Type.Object({
 export const ProviderParams = Type.Object({ identity_provider_id: Uuid('UUID of the identity provider.') });
 
 export const ProviderQuery = Type.Object({
-  ...pageQuery({ most: 1000, usual: 100 }),
+  ...pageQuery({ most: 1000, usual: 1000 }),
   scim_enabled: Type.Optional(Type.Boolean({ description: 'Only those with SCIM, or only those without.' })),
 });
 

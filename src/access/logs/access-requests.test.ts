@@ -118,6 +118,7 @@ onBothDatabases('the request log by the API', (stage) => {
       idp: 'provider',
       user_id: 'user',
       service_token_id: null,
+      registration_id: null,
     });
     assert.equal((ben as { count?: number }).count, 7);
     const [nobody] = await list({ ray_id: 'c' });

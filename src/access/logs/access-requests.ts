@@ -37,6 +37,7 @@ export function presentRequest(row: AccessRequestRow) {
     idp: row.provider_id,
     user_id: row.user_id,
     service_token_id: row.service_token_id,
+    registration_id: row.registration_id,
   };
 }
 

@@ -24,6 +24,7 @@ export const AccessRequest = Type.Partial(
     idp: Nullable(Type.String({ description: 'Id of the identity provider.' })),
     user_id: Text,
     service_token_id: Text,
+    registration_id: Nullable(Type.String({ description: 'The device that the request came from.' })),
   }),
 );
 

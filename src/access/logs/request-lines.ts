@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Database, Tx } from '../../database/database.ts';
 import { addToTotal } from '../../database/paging.ts';
 import type { AccessRequestRow } from '../../database/tables.ts';
+import { markSeen } from '../../devices/registrations/registrations.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { deleteOldest, insertRequests, type Lane, listTotals, lockAccounts, updateCounts } from './store.ts';
@@ -29,7 +30,17 @@ export async function writeRequestLines(tx: Tx, lines: readonly RequestLine[]): 
       const fresh = own.filter((line) => line.isNew && line.isKnown === isKnown);
       await insertLines(tx, { accountId, known: isKnown ? 1 : 0 }, fresh);
     }
+    await noteDevices(tx, accountId, own);
   }
+}
+
+/** The devices that were let in were seen. */
+async function noteDevices(tx: Tx, accountId: string, lines: readonly RequestLine[]): Promise<void> {
+  const seen = lines.filter(({ verdict, registrationId }) => verdict === 'allow' && registrationId !== null);
+  if (seen.length === 0) return;
+  const now = timestamp(Math.max(...seen.map(({ at }) => at)));
+  const registrationIds = seen.flatMap(({ registrationId }) => registrationId ?? []);
+  await markSeen(tx, { accountId, registrationIds, now });
 }
 
 async function insertLines(tx: Tx, lane: Lane, lines: readonly RequestLine[]): Promise<void> {
@@ -54,6 +65,7 @@ function toRow(line: RequestLine, { accountId, known }: Lane): AccessRequestRow 
     connection: line.connection,
     provider_id: line.providerId,
     service_token_id: line.serviceTokenId,
+    registration_id: line.registrationId,
   };
 }
 

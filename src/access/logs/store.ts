@@ -11,7 +11,12 @@ export interface Lane {
 
 /** Which of these accounts exist, and will until the transaction ends. */
 export async function lockAccounts(tx: Tx, ids: readonly string[]): Promise<string[]> {
-  const select = tx.query.selectFrom('accounts').select('id').where('id', 'in', ids).orderBy('id');
+  const select = tx.query
+    .selectFrom('accounts')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('deleted_at', 'is', null)
+    .orderBy('id');
   return (await forKeyShare(tx, select, 'accounts').execute()).map(({ id }) => id);
 }
 

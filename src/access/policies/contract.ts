@@ -13,6 +13,6 @@ export const PolicyInput = Type.Object(accessPolicyInput);
 
 export const PolicyParams = Type.Object({ policy_id: Uuid('UUID of the policy.') });
 
-export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 100 }));
+export const PolicyQuery = Type.Object(pageQuery({ most: 1000, usual: 1000 }));
 
 export const Deleted = Type.Object({ id: Type.String() });

@@ -54,7 +54,7 @@ export const RotateServiceToken = Type.Object({ previous_client_secret_expires_a
 export const ServiceTokenParams = Type.Object({ service_token_id: Uuid('UUID of the service token.') });
 
 export const ServiceTokenQuery = Type.Object({
-  ...pageQuery({ most: 1000, usual: 100 }),
+  ...pageQuery({ most: 1000, usual: 1000 }),
   name: Type.Optional(Type.String({ maxLength: 350, description: 'Exactly this name, in any case.' })),
   search: Type.Optional(
     Type.String({ maxLength: 350, description: 'Part of the name or of the client id.' }),

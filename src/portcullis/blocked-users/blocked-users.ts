@@ -76,7 +76,7 @@ async function block(
   if (emailKey === null) {
     throw invalidInput([{ pointer: '/email', message: 'is not an e-mail address' }], 'invalidAccess');
   }
-  const { userId, sessions, items } = await endAccessOfEmail(tx, accountId, emailKey);
+  const { userId, sessions, items } = await endAccessOfEmail(tx, { accountId, emailKey, now });
   const keys = { email_key: emailKey, block_key: blockKey(emailKey) };
   const written = { email: email.normalize('NFC'), ...keys, reason: reason.normalize('NFC') };
   const row = { id: newUuid(), account_id: accountId, ...written, created_at: now };
