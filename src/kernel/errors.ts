@@ -54,7 +54,7 @@ export const catalogue = {
   invalidAccess: { status: 400, code: 12130, message: 'access.api.error.invalid_request' },
   seatExpiration: {
     status: 400,
-    code: 12130,
+    code: 12139,
     message: 'access.api.error.user_seat_expiration_invalid_time',
   },
   notSupported: { status: 400, code: 1002, message: 'Not supported by Portcullis' },

@@ -10,7 +10,7 @@ const POINTER = '/user_seat_expiration_inactive_time';
 const path = ({ app }: Stage) => `/accounts/${app.credentials.account_id}/access/organizations`;
 const wrongTime: Refusal = {
   status: 400,
-  code: 12130,
+  code: 12139,
   pointer: POINTER,
   says: /^access\.api\.error\.user_seat_expiration_invalid_time/,
 };
