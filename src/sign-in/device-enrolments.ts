@@ -16,7 +16,7 @@ import { newUserCode } from './user-code.ts';
 export const ENROLMENT_FOR = 10 * MINUTE;
 
 /** How often a device asks, and how much sooner an answer may still be given: networks hold some up. */
-export const POLL_EVERY = 5 * SECOND;
+export const POLL_EVERY = 2 * SECOND;
 const POLL_TOLERANCE = SECOND;
 
 /** Devices that ask from one address, behind which a whole office may be, and in an account. */

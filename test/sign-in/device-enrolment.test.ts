@@ -100,7 +100,7 @@ gatedOnBothDatabases('enrolling a device', (world) => {
       verification_uri: world().team + DEVICE,
       verification_uri_complete: `${world().team}${DEVICE}?user_code=${user_code}`,
       expires_in: 600,
-      interval: 5,
+      interval: 2,
     });
     const { device_enrolments: stored = [] } = await readRows(world().database);
     assert.ok(stored.length > 0 && !stored.join().includes(device_code));
