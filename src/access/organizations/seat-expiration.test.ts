@@ -38,7 +38,7 @@ refuses(
   wrong.map(([name, value, says]) => ({
     name,
     sends: (stage) => asking(stage.app, 'PUT', path(stage), { name: 'New', [POINTER.slice(1)]: value }),
-    refusal: says ? { ...wrongTime, says } : wrongTime,
+    refusal: says ? { ...wrongTime, code: 12130, says } : wrongTime,
   })),
 );
 
