@@ -55,11 +55,24 @@ export function openNotifier(url: string, onMessage: (message: string) => void):
     }
   };
 
+  // A connection runs one query at a time; what waits for its turn twice is told once, for both.
+  const waiting = new Set<string>();
+  let isTelling = false;
+  const tellWaiting = async () => {
+    if (isTelling) return;
+    isTelling = true;
+    for (const text of waiting) {
+      waiting.delete(text);
+      await client?.query('select pg_notify($1, $2)', [CHANNEL, text]).catch(() => {});
+    }
+    isTelling = false;
+  };
+
   void connect();
   return {
     tell: (message) => {
-      const text = message.length > LONGEST ? '' : message;
-      client?.query('select pg_notify($1, $2)', [CHANNEL, text]).catch(() => {});
+      waiting.add(message.length > LONGEST ? '' : message);
+      void tellWaiting();
     },
     isHeard: () => client !== null,
     close: async () => {

@@ -8,7 +8,7 @@ import {
   addTenant,
   all,
   firstTenant,
-  policiesOf,
+  join,
   refused,
   type Tenant,
 } from '../../../test/support/tenants.ts';
@@ -114,19 +114,14 @@ for (const { name, create } of databases) {
         policies: [],
       });
       await sdk.iam.userGroups.create({ ...inHome(), name: 'own' });
-      const guest = await other.sdk.accounts.members.create({
-        account_id: other.accountId,
-        email: person.email,
-        policies: policiesOf(other, { may: ['Account Settings Write'] }),
-        status: 'accepted',
-      });
+      const guest = await join(other, person, { may: ['Account Settings Write'] });
       await sdk.iam.userGroups.create({ account_id: other.accountId, name: 'elsewhere' });
       const own = async (query: object = {}) =>
         (await all(sdk.user.auditLogs.list({ per_page: 1, ...query }))).map((entry) => entry.owner?.id);
       assert.deepEqual(await own({ direction: 'asc' }), [home.accountId, other.accountId]);
       assert.deepEqual(await own({ action: { type: 'user_group.delete' } }), []);
       assert.deepEqual(await own({ actor: { email: app.credentials.email } }), []);
-      await other.sdk.accounts.members.delete(guest.id ?? '', { account_id: other.accountId });
+      await other.sdk.accounts.members.delete(guest, { account_id: other.accountId });
       assert.deepEqual(await own(), [home.accountId]);
       await assert.rejects(home.sdk.user.auditLogs.list(), PermissionDeniedError);
     });

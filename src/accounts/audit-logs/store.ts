@@ -37,7 +37,7 @@ export interface AuditSpan {
 }
 
 /** The last words of actions that are no updates. */
-export const CREATING = ['create', 'add'] as const;
+export const CREATING = ['create', 'add', 'enrol'] as const;
 export const DELETING = ['delete', 'remove'] as const;
 
 const endsIn = (verbs: readonly string[]) =>

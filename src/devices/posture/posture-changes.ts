@@ -35,11 +35,11 @@ export async function createPostureRule(
   tx: Tx,
   { accountId, input, now }: Write,
 ): Promise<Change<PresentedPostureRule>> {
-  readPostureInput(input);
+  const read = readPostureInput(input);
   await holdPostureRules(tx, accountId);
   if ((await countPostureRules(tx, accountId)) >= MOST_POSTURE_RULES) throw tooMany();
   const row = { id: newUuid(), account_id: accountId, ...fieldsOf(input, now), created_at: now };
-  const references = await readList(tx, accountId, input);
+  const references = await readList(tx, accountId, read);
   await insertPostureRule(tx, row);
   await putReferences(tx, { accountId, holder: holderOf(row), references });
   return { ...told(row, 'create'), onlyAdds: true };
@@ -53,11 +53,11 @@ export async function updatePostureRule(
   tx: Tx,
   { accountId, id, input, now }: Write & { id: string },
 ): Promise<Change<PresentedPostureRule>> {
-  readPostureInput(input);
+  const read = readPostureInput(input);
   const before = await lockPostureRule(tx, accountId, id);
   if (!before) throw unknownPostureRule();
   const row = { ...before, ...fieldsOf(input, now) };
-  const references = await readList(tx, accountId, input);
+  const references = await readList(tx, accountId, read);
   await updatePostureRuleRow(tx, row);
   await putReferences(tx, { accountId, holder: holderOf(row), references });
   return told(row, 'update');
@@ -82,8 +82,11 @@ export async function deletePostureRule(
 }
 
 /** The list that the rule looks into: of this account and of the right type, and there until the end. */
-async function readList(tx: Tx, accountId: string, input: PostureInput) {
-  const { type: ruleType, list_id: id } = readPostureInput(input);
+async function readList(
+  tx: Tx,
+  accountId: string,
+  { type: ruleType, list_id: id }: ReturnType<typeof readPostureInput>,
+) {
   const type = LIST_TYPES[ruleType];
   if (type === undefined || id === null) return [];
   return [await holdNamedList(tx, { accountId, id, type, pointer: '/input/id' })];

@@ -57,19 +57,24 @@ function unknownOnes(isRegistration: boolean) {
 }
 
 /** Ends registrations for good, all or none of them. The devices stay. */
-export async function deleteMeant(tx: Tx, meant: Meant & { now: string }): Promise<Change<null>> {
-  const { rows } = await holdMeant(tx, meant);
-  const { accountId, now } = meant;
-  const { items } = await endRegistrations(tx, { accountId, rows, how: 'delete', now });
-  return { result: null, items, audit: factsOf(rows, 'delete') };
+export function deleteMeant(tx: Tx, meant: Meant & { now: string }): Promise<Change<null>> {
+  return endMeant(tx, meant, 'delete');
 }
 
 /** Revokes registrations, all or none of them; one that is revoked stays as it is. */
-export async function revokeMeant(tx: Tx, meant: Meant & { now: string }): Promise<Change<null>> {
-  const { rows } = await holdMeant(tx, meant);
+export function revokeMeant(tx: Tx, meant: Meant & { now: string }): Promise<Change<null>> {
+  return endMeant(tx, meant, 'revoke');
+}
+
+async function endMeant(
+  tx: Tx,
+  meant: Meant & { now: string },
+  how: 'delete' | 'revoke',
+): Promise<Change<null>> {
+  const held = await holdMeant(tx, meant);
   const { accountId, now } = meant;
-  const { items } = await endRegistrations(tx, { accountId, rows, how: 'revoke', now });
-  return { result: null, items, audit: factsOf(rows, 'revoke') };
+  const { items } = await endRegistrations(tx, { accountId, rows: held.rows, how, now });
+  return { result: null, items, audit: factsOf(held, how) };
 }
 
 /**
@@ -77,9 +82,9 @@ export async function revokeMeant(tx: Tx, meant: Meant & { now: string }): Promi
  * afresh (removal-protocol, invariant 3).
  */
 export async function unrevokeMeant(tx: Tx, meant: Meant & { now: string }): Promise<Change<null>> {
-  const { rows } = await holdMeant(tx, meant);
+  const held = await holdMeant(tx, meant);
   const { accountId, now } = meant;
-  const revoked = rows.filter((row) => row.revoked_at !== null);
+  const revoked = held.rows.filter((row) => row.revoked_at !== null);
   await lockDevices(
     tx,
     accountId,
@@ -92,17 +97,20 @@ export async function unrevokeMeant(tx: Tx, meant: Meant & { now: string }): Pro
     revoked.map((row) => ({ ...row, revoked_at: null })),
     1,
   );
-  return { result: null, audit: factsOf(rows, 'unrevoke') };
+  return { result: null, audit: factsOf(held, 'unrevoke') };
 }
 
 const MOST_NAMED = 100;
 
-function factsOf(rows: readonly RegistrationRow[], verb: string): AuditFacts {
+/** A device that has no registration is named itself. */
+function factsOf({ rows, devices }: Held, verb: string): AuditFacts {
   const [first] = rows;
   const ids = rows.slice(0, MOST_NAMED).map(({ id }) => id);
   return {
     action: `registration.${verb}`,
-    resource: { type: 'registration', id: first?.id ?? '' },
+    resource: first
+      ? { type: 'registration', id: first.id }
+      : { type: 'physical_device', id: devices[0]?.id ?? '' },
     metadata: { registrations: rows.length, ids },
   };
 }
