@@ -89,6 +89,23 @@ for (const { name, create } of databases) {
       );
     });
 
+    test('far into a list are found by their place, and past its end there is nothing', async () => {
+      await using place = await create();
+      await using database = await openMigrated(place);
+      const all = Array.from({ length: 1105 }, (_, at) => ({
+        id: `id-${(at * 7) % 1105}`,
+        name: `n${at % 10}`,
+      }));
+      await insert(database, all);
+      for (const way of ['asc', 'desc'] as const) {
+        const sorted = idsOf(all.toSorted((one, other) => byName(one, other) * (way === 'asc' ? 1 : -1)));
+        for (const offset of [999, 1000, 1001, 1103, 1104, 1105, 5000]) {
+          const items = await listOf(database, way).fetch({ after: null, offset, limit: 3 });
+          assert.deepEqual(idsOf(items), sorted.slice(offset, offset + 3), `${way} ${offset}`);
+        }
+      }
+    });
+
     test('of a walk show everybody who stays exactly once, whoever comes and goes between them', async () => {
       await using place = await create();
       await using database = await openMigrated(place);

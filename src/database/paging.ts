@@ -162,10 +162,18 @@ export function startAt<TB extends keyof Tables, O>(
   const refs = columns.map((column) => (typeof column === 'string' ? sql.ref(column) : column));
   let query = select.limit(start.limit);
   for (const ref of refs) query = query.orderBy(ref, direction);
-  if (!start.after) return start.offset > 0 ? query.offset(start.offset) : query;
   const beyond = direction === 'asc' ? sql`>` : sql`<`;
-  return query.where(sql<boolean>`(${sql.join(refs)}) ${beyond} (${sql.join([...start.after])})`);
+  if (start.after)
+    return query.where(sql<boolean>`(${sql.join(refs)}) ${beyond} (${sql.join([...start.after])})`);
+  if (start.offset < DEEP) return start.offset > 0 ? query.offset(start.offset) : query;
+  // By keys alone, which an index has: the rows that are passed over are not read.
+  let first = select.clearSelect().select(refs.map((ref, at) => ref.as(`key${at}`)));
+  for (const ref of refs) first = first.orderBy(ref, direction);
+  return query.where(sql<boolean>`(${sql.join(refs)}) ${beyond}= ${first.offset(start.offset).limit(1)}`);
 }
+
+/** From how many rows on it pays to look for the first row of a page that is asked for out of order. */
+const DEEP = 1000;
 
 /** Adds to a maintained total, for lists too long to count. */
 export async function addToTotal(tx: Tx, accountId: string, kind: string, change: number): Promise<void> {
