@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Estate } from '../../test/cluster/estate.ts';
 import type { BenchContext } from '../harness/bench.ts';
 import { cpuSeconds } from '../harness/processes.ts';
-import { quantile, removeMany } from './healthy.ts';
+import { quantile } from '../harness/rounds.ts';
+import { removeMany } from './healthy.ts';
 import type { Sizes } from './sizes.ts';
 
 /**

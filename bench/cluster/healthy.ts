@@ -7,6 +7,7 @@ import type { SignedIn } from '../../test/cluster/people.ts';
 import { createRandom } from '../../test/cluster/random.ts';
 import { callRemoval, deleteUser, rootOf } from '../../test/cluster/removals.ts';
 import type { BenchContext } from '../harness/bench.ts';
+import { quantile } from '../harness/rounds.ts';
 import type { Sizes } from './sizes.ts';
 
 /** How many people have something open while others are removed. */
@@ -117,9 +118,4 @@ function seenIn(events: readonly HistoryEvent[]): { refused: number; cut: number
 
 function tookOf({ call, returned }: RemovalEvent): number {
   return (returned ?? Number.POSITIVE_INFINITY) - call;
-}
-
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }

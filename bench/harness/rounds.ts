@@ -43,3 +43,9 @@ export function ratios(ours: readonly number[], theirs: readonly number[]): numb
   if (ours.length !== theirs.length) throw new TypeError('not the same number of rounds');
   return ours.map((value, round) => value / (theirs[round] ?? Number.NaN));
 }
+
+/** The value below which that part of them is. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
