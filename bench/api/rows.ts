@@ -40,7 +40,7 @@ export async function fillAccount(bulk: Bulk, account: Filling): Promise<void> {
   await inTurns(bulk, deletions, (series) => insertIdentities(filling, series));
   await inTurns(bulk, deletions * HOLDINGS.sessions, (series) => insertSessions(filling, series));
   await inTurns(bulk, extra, (series) => insertRegistrations(filling, series, OF_SOME));
-  for (const [kind, total] of Object.entries({ users, seats: users })) {
+  for (const [kind, total] of Object.entries({ users, seats: users, user_groups: userGroups })) {
     await bulk.run(`delete from totals where account_id = '${filling.accountId}' and kind = '${kind}'`);
     await bulk.run(
       `insert into totals (account_id, kind, total) values ('${filling.accountId}', '${kind}', ${total})`,
