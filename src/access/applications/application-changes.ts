@@ -1,4 +1,4 @@
-import type { Tx } from '../../database/database.ts';
+import { type Tx, takeTurn } from '../../database/database.ts';
 import type { ApplicationRow } from '../../database/tables.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
 import { newAudienceTag, newUuid } from '../../kernel/ids.ts';
@@ -24,7 +24,6 @@ import {
   allowsDevices,
   type DestinationRow,
   deleteApplicationRow,
-  holdDestinations,
   insertApplication,
   listApplications,
   listKnownPages,
@@ -42,13 +41,16 @@ export interface ApplicationWrite {
   readonly now: string;
 }
 
-/** A new application. The database refuses a destination that another has. */
+/**
+ * A new application. The database refuses a destination that another has. Whoever gives out names takes the turn before
+ * locking anything, so that what is asked of the hosts stays true and nobody waits in a circle.
+ */
 export async function createApplication(
   tx: Tx,
   write: ApplicationWrite,
 ): Promise<Change<PresentedApplication>> {
   const { place, read, now } = write;
-  await holdDestinations(tx);
+  await takeTurn(tx, 'names');
   await refuseUnfit(tx, write);
   if ((await listApplications(tx, place.accountId)).length >= MOST_APPLICATIONS) throw tooMany();
   const row: ApplicationRow = {
@@ -79,8 +81,8 @@ export async function updateApplication(
   { id, ...write }: ApplicationWrite & { id: string },
 ): Promise<Change<PresentedApplication>> {
   const { place, read, now } = write;
+  await takeTurn(tx, 'names');
   const { row, destinations, policies: existing } = await holdApplication(tx, place, id);
-  await holdDestinations(tx);
   await refuseUnfit(tx, write);
   const change = {
     name: read.name,

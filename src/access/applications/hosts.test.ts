@@ -3,12 +3,14 @@ import { before, test } from 'node:test';
 import { ConflictError } from 'cloudflare';
 import { asking, createApplication } from '../../../test/support/access.ts';
 import { startTestApp } from '../../../test/support/app.ts';
+import { createAuthority } from '../../../test/support/client-certificates.ts';
 import { behindHeldCounter } from '../../../test/support/held-counter.ts';
 import { databases } from '../../../test/support/postgres.ts';
 import { refuses, type Scenario } from '../../../test/support/refusals.ts';
 import { readRows } from '../../../test/support/rows.ts';
 import { onBothDatabases, type Stage } from '../../../test/support/stage.ts';
-import { addTenant, refused, type Tenant } from '../../../test/support/tenants.ts';
+import { addPerson, addTenant, firstTenant, refused, type Tenant } from '../../../test/support/tenants.ts';
+import { superAdministrator } from '../../kernel/permissions.ts';
 
 /*
  * Which hosts an application may have: one form of each (the table is in destinations.test.ts), none that is this
@@ -100,6 +102,28 @@ onBothDatabases('hosts', (stage) => {
     }
   });
 
+  test('in the domain of another team are refused, also when its account was deleted', async () => {
+    const home = await firstTenant(stage.app);
+    const roles = [superAdministrator.id];
+    const { sdk } = await addPerson(stage.app, home, { email: 'owner@example.com', roles });
+    const { id: account_id } = await sdk.accounts.create({ name: 'acme' });
+    const own = { account_id, type: 'self_hosted' as const, domain: 'wiki.acme.team.localhost' };
+    const wanted = ['acme.team.localhost:9', 'wiki.acme.team.localhost:9', 'a.b.acme.team.localhost/path'];
+    const isRefused = async () => {
+      const rows = await readRows(stage.database);
+      for (const domain of wanted) {
+        const { status, pointer } = await refused(createApplication(stage.app, { domain }));
+        assert.deepEqual([status, pointer], [400, '/domain'], domain);
+      }
+      assert.deepEqual(await readRows(stage.database), rows);
+    };
+    await isRefused();
+    assert.ok((await sdk.zeroTrust.access.applications.create(own)).id);
+    await sdk.accounts.delete({ account_id });
+    await isRefused();
+    await remove(await createApplication(stage.app, { domain: 'xacme.team.localhost' }));
+  });
+
   const taken: readonly [string, string][] = [
     ['shop.example.com', 'SHOP.example.com/'],
     ['shop.example.com/a', 'shop.example.com/%61'],
@@ -186,3 +210,78 @@ test('a host that two accounts ask for at once goes to the first, whatever the p
     [accountId],
   );
 });
+
+const domain = 'app.race.example';
+
+/** What gives out a name or a host to the first account, and what an account beside it can then not have. */
+const races: readonly {
+  readonly name: string;
+  readonly first: 'home' | 'other';
+  readonly status: number;
+  readonly acts: (home: Tenant, other: Tenant) => readonly (() => Promise<unknown>)[];
+}[] = [
+  {
+    name: 'an application, then a zone around it',
+    first: 'home',
+    status: 409,
+    acts: (home, other) => [() => createOn(home), () => zoneAround(other)],
+  },
+  {
+    name: 'a zone, then an application in it',
+    first: 'other',
+    status: 400,
+    acts: (home, other) => [() => zoneAround(other), () => createOn(home)],
+  },
+  {
+    name: 'a zone, then an application moved into it',
+    first: 'other',
+    status: 400,
+    acts: (home, other) => [() => zoneAround(other), () => moveTo(home)],
+  },
+  {
+    name: 'a zone, then a certificate for a host in it',
+    first: 'other',
+    status: 400,
+    acts: (home, other) => [() => zoneAround(other), () => certify(home)],
+  },
+];
+
+for (const { name, first, status, acts } of races) {
+  test(`of two accounts at once, one gets its way: ${name} (postgres)`, async () => {
+    const postgres = databases.find((one) => one.name === 'postgres');
+    assert.ok(postgres);
+    await using database = await postgres.create();
+    await using app = await startTestApp(database);
+    const [home, other] = [await firstTenant(app), await addTenant(app, 'other')];
+    await createApplication(app, { domain: 'before.example' });
+    const { accountId } = first === 'home' ? home : other;
+    // The first waits at its counter row with everything written; the second must wait for it, not overtake it.
+    const [before, after] = await behindHeldCounter(
+      { url: database.url ?? '', accountId },
+      acts(home, other),
+    );
+    assert.equal(before?.status, 'fulfilled');
+    assert.ok(after?.status === 'rejected', 'both succeeded');
+    assert.equal((after.reason as { status?: number }).status, status);
+  });
+}
+
+function createOn({ sdk, accountId: account_id }: Tenant) {
+  return sdk.zeroTrust.access.applications.create({ account_id, type: 'self_hosted', domain });
+}
+
+function zoneAround({ sdk, accountId: id }: Tenant) {
+  return sdk.zones.create({ account: { id }, name: 'race.example' });
+}
+
+async function moveTo({ sdk, accountId: account_id }: Tenant) {
+  const [one] = (await sdk.zeroTrust.access.applications.list({ account_id })).result;
+  const body = { account_id, type: 'self_hosted' as const, domain };
+  return await sdk.zeroTrust.access.applications.update(one?.id ?? '', body);
+}
+
+async function certify({ sdk, accountId: account_id }: Tenant) {
+  const { cert: certificate } = await createAuthority();
+  const body = { account_id, name: 'CA', certificate, associated_hostnames: [domain] };
+  return await sdk.zeroTrust.access.certificates.create(body);
+}

@@ -1,5 +1,5 @@
-import { type Expression, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
+import { hasName, teamDomains } from '../../database/host-names.ts';
 import type { ApplicationRow, Tables } from '../../database/tables.ts';
 
 /** Cloudflare's limit of applications (reference §3.4); a list of them is read whole. */
@@ -107,21 +107,16 @@ export async function listDestinations(
   return await query.orderBy('application_id').orderBy('ordinal').execute();
 }
 
-/** Nobody else writes destinations until the end of the transaction, so what is asked of them stays true. */
-export async function holdDestinations(tx: Tx): Promise<void> {
-  if (tx.dialect !== 'postgres') return;
-  await sql`lock table application_destinations in share row exclusive mode`.execute(tx.query);
-}
-
-/** Whether a host name, whatever the port, is a team domain, of whatever account. */
-export async function isTeamDomain(reader: Reader, hostname: string): Promise<boolean> {
-  const row = await reader.query
-    .selectFrom('organizations')
-    .select('account_id')
-    .where((organization) => isNamed(organization.ref('auth_domain'), hostname))
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
+/** The team domains of these names, whatever the port and account, and those that deleted accounts had. */
+export async function listTeamDomainsNamed(
+  reader: Reader,
+  names: readonly string[],
+): Promise<{ host: string; account_id: string }[]> {
+  return await reader.query
+    .selectFrom(teamDomains(reader))
+    .select(['host', 'account_id'])
+    .where((one) => one.or(names.map((name) => hasName(one.ref('host'), name))))
+    .execute();
 }
 
 /** Whether another account has an application on a host name, whatever the port and path. */
@@ -130,15 +125,10 @@ export async function isElsewhere(reader: Reader, accountId: string, hostname: s
     .selectFrom('application_destinations')
     .select('account_id')
     .where('account_id', '<>', accountId)
-    .where((destination) => isNamed(destination.ref('host'), hostname))
+    .where((destination) => hasName(destination.ref('host'), hostname))
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
-}
-
-/** Whether a host, with or without a port, has this name. After a colon comes a semicolon, by code point. */
-function isNamed(host: Expression<string>, name: string) {
-  return sql<boolean>`(${host} = ${name} or (${host} >= ${`${name}:`} and ${host} < ${`${name};`}))`;
 }
 
 /** The zones of these names, of whatever account. */

@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import type { AuditFacts } from '../../audit/audit.ts';
-import type { Tx } from '../../database/database.ts';
+import { type Tx, takeTurn } from '../../database/database.ts';
 import type { CertificateRow } from '../../database/tables.ts';
 import { timestamp } from '../../kernel/clock.ts';
 import { invalidInput, refusal } from '../../kernel/errors.ts';
@@ -44,6 +44,7 @@ export async function createCertificate(
 ): Promise<Change<PresentedCertificate>> {
   const { place, hostnames, now } = write;
   const { accountId } = place;
+  await takeTurn(tx, 'names');
   const before = await listCertificates(tx, accountId);
   const same = before.find(({ fingerprint }) => fingerprint === authority.fingerprint);
   if (same)
@@ -71,6 +72,7 @@ export async function updateCertificate(
   { id, name, ...write }: CertificateWrite & { id: string; name: string | undefined },
 ): Promise<Change<PresentedCertificate>> {
   const { place, hostnames, now } = write;
+  await takeTurn(tx, 'names');
   const before = known(await lockCertificate(tx, place.accountId, id), place);
   await refuseHostnames(tx, hostnames, { ...place, reservedHosts: write.reservedHosts });
   const change = {

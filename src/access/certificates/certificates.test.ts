@@ -146,6 +146,8 @@ onBothDatabases('certificates', (stage) => {
       ['localhost', 400],
       [stage.app.teamDomain.replace(/:.*/, ''), 400],
       ['app.other.test', 400],
+      ['other.localhost', 400],
+      ['app.other.localhost', 400],
       [domain, 409],
     ];
     for (const [host, status] of expected) {

@@ -144,6 +144,49 @@ onBothDatabases('an account is made', (stage) => {
     assert.equal(all.length, 4);
   });
 
+  it('never with a team domain at or around what another account has', async () => {
+    const { home, owner } = world();
+    const { sdk, accountId: account_id } = home;
+    const type = 'self_hosted' as const;
+    const wiki = await sdk.zeroTrust.access.applications.create({
+      account_id,
+      type,
+      domain: 'wiki.beta.team.localhost:8443/docs',
+    });
+    await sdk.zones.create({ account: { id: account_id }, name: 'deep.gamma.team.localhost' });
+    for (const name of ['beta', 'gamma']) {
+      const { id } = await owner.sdk.accounts.create({ name });
+      const { auth_domain = '' } = await organizationOf(owner.sdk, id);
+      assert.match(auth_domain, new RegExp(`^${name}-[0-9a-f]{8}\\.team\\.localhost:`));
+    }
+    const body = { account_id, type, domain: 'wiki.beta.team.localhost:8443/docs', name: 'Still there' };
+    const { id = '' } = wiki;
+    const changed = await sdk.zeroTrust.access.applications.update(id, body);
+    assert.equal('name' in changed && changed.name, 'Still there');
+  });
+
+  it('by a person a thousand times at most, deleted accounts among them', async () => {
+    const { home } = world();
+    const roles = [superAdministrator.id];
+    const person = await addPerson(stage.app, home, { email: 'tireless@example.com', roles });
+    const { database } = stage.app.app.control;
+    const at = '2026-01-01T00:00:00.000000Z';
+    const made = Array.from({ length: 999 }, (_, index) => ({
+      ...{ id: `made-${index}`, name: 'made', type: 'standard', created_on: at, deleted_at: at },
+      created_by: person.administratorId,
+    }));
+    await database.write((tx) => tx.query.insertInto('accounts').values(made).execute());
+    const last = await person.sdk.accounts.create({ name: 'Last' });
+    await person.sdk.accounts.delete({ account_id: last.id });
+    const before = await accountsIn();
+    const answer = await refused(person.sdk.accounts.create({ name: 'One too many' }));
+    assert.equal(answer.status, 409);
+    assert.match(answer.message, /1000 accounts/);
+    assert.equal(await accountsIn(), before);
+    await database.write((tx) => tx.query.deleteFrom('accounts').where('id', 'like', 'made-%').execute());
+    assert.ok((await person.sdk.accounts.create({ name: 'Another' })).id);
+  });
+
   const keysOf = async (domain: string) => {
     const { text } = await new Browser().get(`http://${domain}/cdn-cgi/access/certs`);
     const { keys } = JSON.parse(text) as { keys: { kid: string }[] };
@@ -213,3 +256,30 @@ onBothDatabases('an account is made', (stage) => {
     });
   });
 });
+
+const flags = ['--team-domain=team.corp.example:7777', '--public-url=http://console.team.corp.example:7777'];
+
+onBothDatabases(
+  'the hosts of the server itself',
+  (stage) => {
+    it('are no account’s team domain, nor in one', async () => {
+      const home = await firstTenant(stage.app);
+      const roles = [superAdministrator.id];
+      const { sdk } = await addPerson(stage.app, home, { email: 'owner@example.com', roles });
+      for (const [name, domain] of [
+        ['Console', /^console-[0-9a-f]{8}\.team\.corp\.example:7777$/],
+        ['onsole', /^onsole\.team\.corp\.example:7777$/],
+      ] as const) {
+        const { id } = await sdk.accounts.create({ name });
+        const { auth_domain = '' } = await sdk.zeroTrust.organizations.list({ account_id: id });
+        assert.match(auth_domain, domain);
+        const zones = await all(sdk.zones.list({ account: { id } }));
+        assert.deepEqual(
+          zones.map((zone) => zone.name),
+          [auth_domain.replace(/:\d+$/, '')],
+        );
+      }
+    });
+  },
+  { flags },
+);

@@ -10,13 +10,29 @@ import type { Change } from '../../removal/act.ts';
 import { createAccount, getAccount, type PresentedAccount } from '../accounts/accounts.ts';
 import { accountsOf, actsAsSuperAdministrator } from '../holdings/holdings.ts';
 import { createKeys } from './bootstrap.ts';
-import { countMembershipsOf, findFirstAccount, insertMember, isNameTaken } from './store.ts';
+import {
+  countAccountsMadeBy,
+  countMembershipsOf,
+  findFirstAccount,
+  insertMember,
+  isNameTaken,
+  setMaker,
+} from './store.ts';
 
 export interface AccountAsked {
   readonly name: string;
   readonly type?: 'standard' | 'enterprise';
   readonly standalone?: boolean;
   readonly unit?: Readonly<Record<string, unknown>>;
+}
+
+/** An account that is to be made, by whom, and under what hosts the server itself is called. */
+export interface Opening extends Prepared {
+  readonly asked: AccountAsked;
+  readonly principal: Principal;
+  readonly vault: Vault;
+  readonly reservedHosts: readonly string[];
+  readonly now: string;
 }
 
 /** What of a new account is there before its transaction begins. */
@@ -41,24 +57,23 @@ export async function refuseCreation(reader: Reader, principal: Principal): Prom
 /** How many accounts a person may be a member of and still make another. */
 const MOST = 100;
 
+/** How many accounts a person may have made in all: of one that is deleted, every node and gate goes on keeping where it ended. */
+const MOST_MADE = 1000;
+
 /**
  * A new account, complete: organization, zone, keys, and whoever asked as its Super Administrator. Its team domain is a
  * name below that of the first account, made of the account's name; its zone is that name.
  */
-export async function openAccount(
-  tx: Tx,
-  input: Prepared & { asked: AccountAsked; principal: Principal; vault: Vault; now: string },
-): Promise<Change<PresentedAccount>> {
+export async function openAccount(tx: Tx, input: Opening): Promise<Change<PresentedAccount>> {
   const { accountId, keys, asked, principal, vault, now } = input;
   refuseAsked({ ...asked }, ['unit']);
   const administratorId = principal.administratorId ?? '';
-  if ((await countMembershipsOf(tx, administratorId)) >= MOST) {
-    throw refusal('conflict', { detail: `whoever is a member of ${MOST} accounts cannot make another` });
-  }
-  await takeTurn(tx, 'names of zones');
-  const { authDomain, zoneName } = await chooseTeamDomain(tx, asked.name);
+  await takeTurn(tx, 'names');
+  await refuseTooMany(tx, administratorId);
+  const { authDomain, zoneName } = await chooseTeamDomain(tx, asked.name, input.reservedHosts);
   const type = asked.type ?? 'standard';
   await createAccount(tx, { accountId, name: asked.name, type, zoneName, authDomain, now });
+  await setMaker(tx, accountId, administratorId);
   const items = await createKeys(tx, { keys, vault, now, accountId });
   return {
     result: await getAccount(tx, accountId),
@@ -83,10 +98,24 @@ export async function openAccount(
   };
 }
 
+async function refuseTooMany(tx: Tx, administratorId: string): Promise<void> {
+  if ((await countMembershipsOf(tx, administratorId)) >= MOST) {
+    throw refusal('conflict', { detail: `whoever is a member of ${MOST} accounts cannot make another` });
+  }
+  if ((await countAccountsMadeBy(tx, administratorId)) >= MOST_MADE) {
+    const detail = `whoever has made ${MOST_MADE} accounts, deleted ones among them, cannot make another`;
+    throw refusal('conflict', { detail });
+  }
+}
+
 /** The longest label that is made of a name; what makes it unique comes on top. */
 const LONGEST_LABEL = 40;
 
-async function chooseTeamDomain(tx: Tx, name: string): Promise<{ authDomain: string; zoneName: string }> {
+async function chooseTeamDomain(
+  tx: Tx,
+  name: string,
+  reservedHosts: readonly string[],
+): Promise<{ authDomain: string; zoneName: string }> {
   const first = await findFirstAccount(tx);
   if (!first) throw new Error('there is no first account');
   const [parent = '', port] = first.auth_domain.split(':');
@@ -96,8 +125,12 @@ async function chooseTeamDomain(tx: Tx, name: string): Promise<{ authDomain: str
     });
   }
   const label = labelOf(name);
-  const isFree = !(await isNameTaken(tx, `${label}.${parent}`));
-  const zoneName = isFree ? `${label}.${parent}` : `${label}-${newTag().slice(0, 8)}.${parent}`;
+  const wanted = `${label}.${parent}`;
+  const isOurs = reservedHosts.some((host) =>
+    `.${host.replace(/:\d+$/, '').toLowerCase()}`.endsWith(`.${wanted}`),
+  );
+  const isFree = !isOurs && !(await isNameTaken(tx, wanted));
+  const zoneName = isFree ? wanted : `${label}-${newTag().slice(0, 8)}.${parent}`;
   return { zoneName, authDomain: port === undefined ? zoneName : `${zoneName}:${port}` };
 }
 

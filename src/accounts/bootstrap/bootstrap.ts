@@ -159,6 +159,7 @@ export async function resetCredentials(tx: Tx, { now }: { now: string }): Promis
       resource: { type: 'member', id: admin.id },
       metadata: { email: admin.email },
     },
+    auditIn: toldIn('credentials.reset', account.id, admin),
     alsoAccountIds: await listAccountsOf(tx, admin.administrator_id),
   };
 }
@@ -182,6 +183,22 @@ export async function issueCredentials(
       resource: { type: 'member', id: member.id },
       metadata: { email: member.email },
     },
+    auditIn: toldIn('credentials.issue', account.id, member),
     alsoAccountIds: await listAccountsOf(tx, member.administrator_id),
   };
+}
+
+/** What each account is told of new credentials: the membership is the first account's alone to know. */
+function toldIn(
+  action: string,
+  firstAccountId: string,
+  { id, administrator_id, email }: { id: string; administrator_id: string; email: string },
+) {
+  const membership = { type: 'member', id };
+  const person = { type: 'user', id: administrator_id };
+  return (accountId: string) => ({
+    action,
+    resource: accountId === firstAccountId ? membership : person,
+    metadata: { email },
+  });
 }

@@ -20,7 +20,7 @@ export interface Asking {
  * the same person is answered the same for a day, and makes nothing.
  */
 export async function createAccountOnce(
-  { control, vault }: { control: Control; vault: Vault },
+  { control, vault, reservedHosts }: { control: Control; vault: Vault; reservedHosts: readonly string[] },
   { asked, principal, act, idempotencyKey }: Asking,
 ): Promise<PresentedAccount> {
   const { reader } = control.database;
@@ -33,7 +33,7 @@ export async function createAccountOnce(
   const authorize = (tx: Parameters<Act['authorize']>[0]) => refuseCreation(tx, principal);
   try {
     return await commitAct(control, { ...act, accountId: prepared.accountId, authorize }, async (tx) => {
-      const change = await openAccount(tx, { ...prepared, asked, principal, vault, now });
+      const change = await openAccount(tx, { ...prepared, asked, principal, vault, reservedHosts, now });
       if (key) await rememberCreation(tx, { key, account: change.result, now });
       return change;
     });

@@ -1,5 +1,6 @@
-import { type Expression, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
+import { isOnOrBelow, teamDomains } from '../../database/host-names.ts';
+import { countRows } from '../../database/paging.ts';
 import type { AccountCreationRow, AdministratorRow, ApiTokenRow, MemberRow } from '../../database/tables.ts';
 
 export async function hasAccounts(reader: Reader): Promise<boolean> {
@@ -82,48 +83,62 @@ export async function deleteTokensNamed(tx: Tx, accountId: string, name: string)
     .execute();
 }
 
-/** Accounts in which the administrator is a member. */
+/** The accounts that the administrator has joined. */
 export async function listAccountsOf(reader: Reader, administratorId: string): Promise<string[]> {
   const rows = await reader.query
     .selectFrom('members')
     .select('account_id')
     .where('administrator_id', '=', administratorId)
+    .where('status', '=', 'accepted')
     .orderBy('account_id')
     .execute();
   return rows.map((row) => row.account_id);
 }
 
-/** Of how many accounts the person is a member, accepted or not. */
+/** How many accounts the person has joined: invitations do not count, since anybody may send them. */
 export async function countMembershipsOf(reader: Reader, administratorId: string): Promise<number> {
   return (await listAccountsOf(reader, administratorId)).length;
 }
 
-/** Whether any account has the name, on any port: as team domain, now or before it was deleted, as zone, or for an application. */
+/**
+ * Whether any account has the name or one below it, on any port: as team domain, now or before it was deleted, as zone,
+ * or for an application.
+ */
 export async function isNameTaken(reader: Reader, name: string): Promise<boolean> {
   const row = await reader.query
-    .selectFrom('organizations')
+    .selectFrom(teamDomains(reader))
     .select('account_id')
-    .where((one) => isNamed(one.ref('auth_domain'), name))
+    .where((one) => isOnOrBelow(one.ref('host'), name))
     .unionAll(
       reader.query
-        .selectFrom('accounts')
-        .select('id as account_id')
-        .where((one) => isNamed(one.ref('former_auth_domain'), name)),
+        .selectFrom('zones')
+        .select('account_id')
+        .where((one) => isOnOrBelow(one.ref('name'), name)),
     )
-    .unionAll(reader.query.selectFrom('zones').select('account_id').where('name', '=', name))
     .unionAll(
       reader.query
         .selectFrom('application_destinations')
         .select('account_id')
-        .where((one) => isNamed(one.ref('host'), name)),
+        .where((one) => isOnOrBelow(one.ref('host'), name)),
     )
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
 }
 
-function isNamed(host: Expression<string | null>, name: string) {
-  return sql<boolean>`(${host} = ${name} or ${host} like ${`${name}:%`})`;
+/** How many accounts the person has made, those included that were deleted since. */
+export async function countAccountsMadeBy(reader: Reader, administratorId: string): Promise<number> {
+  const select = reader.query.selectFrom('accounts').selectAll();
+  return await countRows(select.where('created_by', '=', administratorId));
+}
+
+/** Keeps by whom the account was made. */
+export async function setMaker(tx: Tx, accountId: string, administratorId: string): Promise<void> {
+  await tx.query
+    .updateTable('accounts')
+    .set({ created_by: administratorId })
+    .where('id', '=', accountId)
+    .execute();
 }
 
 /** What was answered to a key since then, and whether the account has been deleted. */

@@ -1,5 +1,6 @@
-import { type Expression, type SelectQueryBuilder, sql } from 'kysely';
+import { type SelectQueryBuilder, sql } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
+import { hasName, isOnOrBelow, teamDomains } from '../../database/host-names.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
 import type { Tables } from '../../database/tables.ts';
 
@@ -160,25 +161,43 @@ export async function hasHostElsewhere(reader: Reader, accountId: string, name: 
   return row !== undefined;
 }
 
-function isOnOrBelow(host: Expression<string>, name: string) {
-  return sql<boolean>`(${host} = ${name} or ${host} like ${`${name}:%`}
-    or ${host} like ${`%.${name}`} or ${host} like ${`%.${name}:%`})`;
-}
-
-/** Whether one of these names is the team domain of another account, whatever the port. */
+/** Whether one of these names is the team domain of another account, or was that of a deleted one, whatever the port. */
 export async function hasTeamDomainElsewhere(
   reader: Reader,
   accountId: string,
   names: readonly string[],
 ): Promise<boolean> {
   const row = await reader.query
-    .selectFrom('organizations')
+    .selectFrom(teamDomains(reader))
     .select('account_id')
     .where('account_id', '<>', accountId)
-    .where((one) =>
-      one.or(names.map((name) => sql<boolean>`(auth_domain = ${name} or auth_domain like ${`${name}:%`})`)),
-    )
+    .where((one) => one.or(names.map((name) => hasName(one.ref('host'), name))))
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** Whether a team domain of another account, or one that a deleted account had, lies below the name. */
+export async function hasTeamDomainBelow(reader: Reader, accountId: string, name: string): Promise<boolean> {
+  const row = await reader.query
+    .selectFrom(teamDomains(reader))
+    .select('account_id')
+    .where('account_id', '<>', accountId)
+    .where((one) => isOnOrBelow(one.ref('host'), name))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Whether it is the account that the first start made, by which the server is operated. */
+export async function isFirstAccount(reader: Reader, accountId: string): Promise<boolean> {
+  const first = await reader.query
+    .selectFrom('accounts')
+    .select('id')
+    .where('deleted_at', 'is', null)
+    .orderBy('created_on')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return first?.id === accountId;
 }

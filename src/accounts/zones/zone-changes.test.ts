@@ -7,6 +7,7 @@ import {
   addTenant,
   all,
   firstTenant,
+  join,
   policiesOf,
   refused,
   type Tenant,
@@ -181,13 +182,7 @@ onBothDatabases('zones', (stage) => {
     assert.equal(own.account.id, other.accountId);
     const roles = [superAdministrator.id];
     const person = await addPerson(stage.app, home, { email: 'in.both@example.com', roles });
-    const { email } = person;
-    await other.sdk.accounts.members.create({
-      account_id: other.accountId,
-      email,
-      roles,
-      status: 'accepted',
-    });
+    await join(other, person, { roles });
     const answer = await refused(person.sdk.zones.create({ account: {}, name: 'whose.example' }));
     assert.deepEqual([answer.status, answer.pointer], [400, '/account/id']);
   });
@@ -240,3 +235,52 @@ onBothDatabases('zones', (stage) => {
     assert.equal(given.length, 1);
   });
 });
+
+const flags = ['--team-domain=team.corp.example:7777', '--public-url=http://console.hosts.example:7777'];
+
+onBothDatabases(
+  'a zone with names of the server or of a team in it',
+  (stage) => {
+    const create = ({ sdk, accountId }: Tenant, name: string) =>
+      sdk.zones.create({ account: { id: accountId }, name });
+    const namesOf = async ({ sdk }: Tenant) => (await all(sdk.zones.list())).map(({ name }) => name);
+
+    it('is refused to an account, whatever it has', async () => {
+      const other = await addTenant(stage.app, 'other');
+      const expected = [
+        ['console.hosts.example', 400],
+        ['hosts.example', 409],
+        ['team.corp.example', 400],
+        ['any.team.corp.example', 400],
+        ['corp.example', 409],
+      ] as const;
+      for (const [name, status] of expected) {
+        const answer = await refused(create(other, name));
+        assert.deepEqual([answer.status, answer.pointer], [status, '/name'], name);
+      }
+      assert.deepEqual(await namesOf(other), ['other.test']);
+      for (const name of ['xhosts.example', 'xcorp.example'])
+        assert.equal((await create(other, name)).name, name);
+    });
+
+    it('is the first account’s to have', async () => {
+      const home = await firstTenant(stage.app);
+      await addTenant(stage.app, 'third');
+      for (const name of ['hosts.example', 'corp.example'])
+        assert.equal((await create(home, name)).name, name);
+    });
+
+    it('is refused also when the team’s account was deleted', async () => {
+      const home = await firstTenant(stage.app);
+      const gone = await addTenant(stage.app, 'gone');
+      await gone.owner.sdk.accounts.delete({ account_id: gone.accountId });
+      for (const name of ['gone.localhost', 'below.gone.localhost']) {
+        const answer = await refused(create(home, name));
+        assert.deepEqual([answer.status, answer.pointer], [400, '/name'], name);
+      }
+      assert.ok(!(await namesOf(home)).some((name) => name.endsWith('gone.localhost')));
+      assert.equal((await create(home, 'gone.test')).name, 'gone.test');
+    });
+  },
+  { flags },
+);

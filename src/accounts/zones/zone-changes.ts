@@ -10,8 +10,10 @@ import {
   countZonesOf,
   deleteZoneRow,
   hasHostElsewhere,
+  hasTeamDomainBelow,
   hasTeamDomainElsewhere,
   hasZoneElsewhere,
+  isFirstAccount,
   lockZone,
 } from './store.ts';
 import { createZone, getZone, type PresentedZone, readZoneName } from './zones.ts';
@@ -79,7 +81,7 @@ export async function addZone(
   }: { reservedHosts: readonly string[]; afterZones: AfterZones; now: string },
 ): Promise<Change<PresentedZone>> {
   const { zoneId, accountId, name } = zone;
-  await takeTurn(tx, 'names of zones');
+  await takeTurn(tx, 'names');
   await refuseName(tx, zone, reservedHosts);
   if ((await countZonesOf(tx, accountId)) >= MOST) {
     throw refusal('conflict', { detail: `an account has at most ${MOST} zones` });
@@ -93,23 +95,38 @@ export async function addZone(
 }
 
 /**
- * A name is refused that is this server's, or in the domain of another team; and one that shares hosts with a zone
- * or an application of another account, which could not be told apart from then on.
+ * A name is refused that is this server's, or in the domain of another team; one around a host of this server or
+ * another's team domain; and one that shares hosts with a zone or an application of another account, which could not
+ * be told apart from then on.
  */
-async function refuseName(
-  tx: Tx,
-  { accountId, name }: AskedZone,
-  reservedHosts: readonly string[],
-): Promise<void> {
+async function refuseName(tx: Tx, zone: AskedZone, reservedHosts: readonly string[]): Promise<void> {
+  const { accountId, name } = zone;
   const labels = name.split('.');
   const over = labels.map((_, index) => labels.slice(index).join('.'));
-  const isOurs = reservedHosts.some((host) => host.replace(/:\d+$/, '').toLowerCase() === name);
-  if (isOurs || (await hasTeamDomainElsewhere(tx, accountId, over))) {
+  const own = reservedHosts.map((host) => host.replace(/:\d+$/, '').toLowerCase());
+  if (own.includes(name) || (await hasTeamDomainElsewhere(tx, accountId, over))) {
     throw invalidInput([{ pointer: '/name', message: 'is a name of this server itself' }]);
+  }
+  if (await isAroundServer(tx, zone, own)) {
+    throw refusal('conflict', { detail: 'names of this server itself lie in it', pointer: '/name' });
   }
   const isTaken =
     (await hasZoneElsewhere(tx, { accountId, name, over })) || (await hasHostElsewhere(tx, accountId, name));
   if (isTaken) throw refusal('conflict', { detail: 'another account has hosts in it', pointer: '/name' });
+}
+
+/**
+ * Whether a host of this server, or the team domain of another account, lies below the name. Both are the first
+ * account's to be around: the operator's hosts, and teams that are all made below its own.
+ */
+async function isAroundServer(
+  tx: Tx,
+  { accountId, name }: AskedZone,
+  own: readonly string[],
+): Promise<boolean> {
+  const isAround =
+    own.some((host) => host.endsWith(`.${name}`)) || (await hasTeamDomainBelow(tx, accountId, name));
+  return isAround && !(await isFirstAccount(tx, accountId));
 }
 
 /**
