@@ -15,9 +15,10 @@ export const IN_SCOPE: Readonly<Record<string, string>> = {
   'accounts.delete':
     'For Super Administrators with a key, and not of the first account. Everything ends at once.',
   'accounts.get': WORKS,
-  'accounts.members.create': 'A policy with `deny` is a 400, and nobody can give what they do not hold.',
+  'accounts.members.create':
+    'A policy with `deny` is a 400, and nobody can give what they do not hold. Who has joined another account can only be invited.',
   'accounts.members.update':
-    'Who has accepted cannot be pending again, and the last Super Administrator stays one.',
+    'Who has accepted cannot be pending again, who has joined another account accepts by themselves, and the last Super Administrator stays one.',
   'accounts.members.list': WORKS,
   'accounts.members.delete': 'Ends the tokens and the key of a person who is a member nowhere else.',
   'accounts.members.get': WORKS,

@@ -55,7 +55,9 @@ export interface ApiParts {
 /** Every route of the API, in the order of the OpenAPI document. */
 export function listRoutes({ control, vault, config, onFault = () => {} }: ApiParts): Route[] {
   return [
-    ...accountRoutes(control, { create: (asking) => createAccountOnce({ control, vault }, asking) }),
+    ...accountRoutes(control, {
+      create: (asking) => createAccountOnce({ control, vault, reservedHosts: ownHosts(config) }, asking),
+    }),
     ...memberRoutes(control),
     ...roleRoutes(),
     ...membershipRoutes(control),

@@ -17,6 +17,15 @@ export interface Act {
   readonly repeat?: { readonly key: string; readonly isRetry: boolean };
 }
 
+/**
+ * The act as one of an account that the actor's token need not reach: what a person's token is called is told nowhere
+ * but there.
+ */
+export function actIn(act: Act, accountId: string): Act {
+  const { tokenName: _, ...actor } = act.actor;
+  return { ...act, accountId, actor };
+}
+
 /** The request of the API that an act came by, as the audit log keeps it: no query, no body, no header but one. */
 export interface ActRequest {
   readonly method: string;

@@ -57,14 +57,15 @@ export function forKeyShare<O, TB extends keyof Tables>(
 
 /**
  * Waits until no other transaction is in this part of its work, and keeps others from it until the end; on SQLite
- * nobody else writes meanwhile. Numbers are given out here, once each.
+ * nobody else writes meanwhile. Numbers are given out here, once each. `names` is that of whoever gives out zones, team
+ * domains and hosts; it is taken before anything else is locked.
  */
 export async function takeTurn(tx: Tx, work: keyof typeof TURNS): Promise<void> {
   if (tx.dialect !== 'postgres') return;
   await sql`select pg_advisory_xact_lock(${TURNS[work]})`.execute(tx.query);
 }
 
-const TURNS = { 'first start': 7_012_613, 'names of zones': 7_012_614 };
+const TURNS = { 'first start': 7_012_613, names: 7_012_614 };
 
 /** `column like '%term%'`, every character of the term literal. */
 export function likeLiteral(term: string): string {

@@ -27,7 +27,7 @@ export interface Tables {
   organizations: OrganizationRow;
   zones: { id: string; account_id: string; name: string; created_on: string; modified_on: string };
   administrators: AdministratorRow & AddressColumns;
-  members: MemberRow;
+  members: MemberRow & InvitedColumn;
   resource_groups: ResourceGroupRow & { built_in: Generated<number> };
   user_groups: UserGroupRow;
   user_group_members: {
@@ -114,6 +114,8 @@ export interface DeletedAccountColumns {
   deleted_at: string | null;
   /** Its team domain, once it is deleted. */
   former_auth_domain: string | null;
+  /** The administrator who made it by the API, deleted since or not. */
+  created_by: string | null;
 }
 
 /** What a creation with an Idempotency-Key was answered. */
@@ -202,6 +204,11 @@ export interface AddressColumns {
   country: string | null;
   telephone: string | null;
   zipcode: string | null;
+}
+
+/** The e-mail as whoever invited the person wrote it. */
+export interface InvitedColumn {
+  invited_email: string | null;
 }
 
 export interface MemberRow {
@@ -499,6 +506,10 @@ export interface SessionRow {
   amr: string;
   /** The provider's own name for the session. */
   provider_sid: string | null;
+  /** Of a session on a device: the browser's, in which the person said yes to it. */
+  parent_nonce: string | null;
+  /** 1: the provider asked the person anew for this sign-in, and said so, as far as it says such things. */
+  fresh_login: number | null;
 }
 
 export interface HandOffRow {

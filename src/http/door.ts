@@ -72,14 +72,14 @@ export function createHandler(route: Route, keeper: DoorKeeper) {
       body: validateBody?.(request.body ?? absentBody(route)),
     };
     const permitted = await permit(route, keeper, principal, params).catch((error: unknown) =>
-      answeredBefore(error, { route, request, keeper, principal }),
+      answeredBefore(error, { route, request, keeper, principal, checked }),
     );
     if ('result' in permitted) {
       reply.code(route.status);
       return success(permitted.result, [], route.list);
     }
     const { place } = permitted;
-    const act = toAct(route, { request, principal, ...place });
+    const act = toAct(route, { request, principal, checked, ...place });
     const walk = walkOf(request, principal, checked.query as PageQuery);
     const idempotencyKey = idempotencyKeyOf(request);
     const call: Call<unknown, unknown, unknown> = {
@@ -166,9 +166,9 @@ async function permit(
 /** The account or zone of the path may be what the first of two such requests has deleted. */
 async function answeredBefore(
   error: unknown,
-  at: { route: Route; request: FastifyRequest; keeper: DoorKeeper; principal: Principal },
+  at: Asked & { keeper: DoorKeeper },
 ): Promise<{ result: unknown }> {
-  const { key, isRetry } = repeatOf(at.request, at.principal);
+  const { key, isRetry } = repeatOf(at);
   const mayBe = at.route.method === 'DELETE' && isRetry && error instanceof ApiError;
   const answer = mayBe ? await at.keeper.answerBefore(key) : null;
   if (answer === null) throw error;
@@ -188,11 +188,8 @@ function wantedFor(
   return zone ? { names, account: accountId, zone: zone.id } : { names, account: accountId };
 }
 
-function toAct(
-  route: Route,
-  at: { request: FastifyRequest; principal: Principal; accountId: string; zone: Zone | null },
-): Act {
-  const { request, principal, accountId } = at;
+function toAct(route: Route, at: Omit<Asked, 'route'> & { accountId: string; zone: Zone | null }): Act {
+  const { principal, accountId } = at;
   const wanted = wantedFor(route, at);
   return {
     accountId,
@@ -201,7 +198,7 @@ function toAct(
     authorize: async (tx) => {
       if (wanted && !(await principal.permits(tx, wanted))) throw refusal('forbidden');
     },
-    ...(route.method === 'DELETE' ? { repeat: repeatOf(request, principal) } : {}),
+    ...(route.method === 'DELETE' ? { repeat: repeatOf({ route, ...at }) } : {}),
   };
 }
 
@@ -242,10 +239,23 @@ function idempotencyKeyOf({ headers }: FastifyRequest): string | null {
   return key === undefined ? null : String(key);
 }
 
-/** The SDK repeats a DELETE whose answer was lost and says so in this header (reference §1.1). */
-function repeatOf(request: FastifyRequest, principal: Principal) {
+/** A request with what was read of it. */
+interface Asked {
+  readonly route: Route;
+  readonly request: FastifyRequest;
+  readonly principal: Principal;
+  readonly checked: { readonly params: object; readonly query: unknown };
+}
+
+/**
+ * The SDK repeats a DELETE whose answer was lost and says so in this header (reference §1.1). The same request is the
+ * same route with the same parameters, as they were read: ids in any case, names in their own.
+ */
+function repeatOf({ route, request, principal, checked }: Asked) {
   const count = request.headers['x-stainless-retry-count'];
-  const key = sha256(`${principal.credentialId} ${request.url.toLowerCase()}`);
+  const { method, scope, path } = route;
+  const asked = [checked.params, checked.query].map((one) => Object.entries(one ?? {}).sort());
+  const key = sha256(JSON.stringify([principal.credentialId, method, scope, path, ...asked]));
   return { key, isRetry: typeof count === 'string' && /^[1-9]\d{0,2}$/.test(count) };
 }
 

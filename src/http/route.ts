@@ -1,4 +1,4 @@
-import type { Static, TObject, TSchema } from 'typebox';
+import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import type { Act, Principal } from '../database/act.ts';
 import type { CursorPage, Page, Walk } from '../database/paging.ts';
 import type { PermissionGroupName } from '../kernel/permissions.ts';
@@ -102,7 +102,17 @@ export function cursorRoute<R extends TSchema, P extends TObject = Empty, Q exte
   return { ...spec, list: 'cursor' };
 }
 
-/** Declares one route that answers a whole, bounded list (`SinglePage`). */
+/** Some clients walk by pages what later ones take whole, until a page is empty (reference §1.3). */
+const PAGE = {
+  page: Type.Optional(
+    Type.Integer({
+      ...{ minimum: 1, maximum: 1_000_000_000, default: 1 },
+      description: 'The first page is the whole list; past it there is nothing.',
+    }),
+  ),
+};
+
+/** Declares one route that answers a whole, bounded list (`SinglePage`); what is read has but one page. */
 export function listRoute<
   R extends TSchema,
   P extends TObject = Empty,
@@ -113,5 +123,11 @@ export function listRoute<
     handler: (call: Call<Static<P>, Static<Q>, Static<B>>) => Promise<readonly Static<R>[]>;
   },
 ): Route {
-  return { ...spec, list: 'all' };
+  if (spec.method !== 'GET') return { ...spec, list: 'all' };
+  const query = Type.Object({ ...spec.query?.properties, ...PAGE });
+  const handler = async (call: Call<Static<P>, Static<Q> & Static<typeof query>, Static<B>>) => {
+    const whole = await spec.handler(call);
+    return (call.query.page ?? 1) > 1 ? [] : whole;
+  };
+  return { ...spec, list: 'all', query, handler };
 }

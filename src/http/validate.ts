@@ -35,12 +35,22 @@ function readTexts(
     if (schema?.type !== 'array' && Array.isArray(value)) {
       throw invalidInput([{ pointer: `/${part}/${escapePointer(name)}`, message: 'given more than once' }]);
     }
+    if (part === 'query' && !schema) refuseBrackets(name, properties);
     if (schema) read[name] = readText(value, schema);
   }
   for (const [name, schema] of Object.entries(properties)) {
     if (schema.default !== undefined && read[name] === undefined) read[name] = schema.default;
   }
   return read;
+}
+
+/** A filter in another spelling would be ignored, and the answer wider than was asked for. */
+function refuseBrackets(name: string, properties: Properties): void {
+  const plain = name.replaceAll(/\[([^[\]]+)\]/g, '.$1').replace(/\[\]$/, '');
+  const known = [plain, name.split('[', 1)[0] ?? ''].find((one) => Object.hasOwn(properties, one));
+  if (known === undefined) return;
+  const message = `is written as ${known}, given again for each further value, without brackets`;
+  throw invalidInput([{ pointer: `/query/${escapePointer(name)}`, message }]);
 }
 
 function readText(value: unknown, schema: { type?: string; fold?: boolean }): unknown {

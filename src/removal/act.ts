@@ -44,6 +44,8 @@ export interface Change<T> {
   readonly result: T;
   readonly items?: readonly FeedItem[];
   readonly audit: AuditFacts;
+  /** What the entry of each account says, where not all may know the same. */
+  readonly auditIn?: (accountId: string) => AuditFacts;
   /** Asked after the counter row is locked, with all that committed before in sight; throws the refusal. */
   readonly guard?: (tx: Tx) => Promise<void>;
   /**
@@ -138,7 +140,8 @@ async function perform<T>(control: Control, act: Act, tx: Tx, change: (tx: Tx) =
   for (const taken of committed) {
     const batch = await appendFeed(tx, taken, items);
     const { actor, request } = act;
-    await recordAudit(tx, { ...taken, now, actor, facts: done.audit, ...(request ? { request } : {}) });
+    const facts = done.auditIn?.(taken.accountId) ?? done.audit;
+    await recordAudit(tx, { ...taken, now, actor, facts, ...(request ? { request } : {}) });
     if (isRemoval) await control.removals.note(tx, { ...taken, now });
     tx.afterCommit(() => control.feed.committed(batch));
   }

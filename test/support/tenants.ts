@@ -97,6 +97,17 @@ export async function addPerson(
   return await giveKey(app, member);
 }
 
+/** Somebody at home elsewhere, invited to the account and accepting by themselves; answers the membership's id. */
+export async function join(tenant: Tenant, { email, sdk }: Person, given: Given): Promise<string> {
+  const { id = '' } = await tenant.sdk.accounts.members.create({
+    account_id: tenant.accountId,
+    email,
+    ...('roles' in given ? { roles: given.roles } : { policies: policiesOf(tenant, given) }),
+  });
+  await sdk.memberships.update(id, { status: 'accepted' });
+  return id;
+}
+
 /** Policies as members and user groups have them. */
 export function policiesOf(
   tenant: Tenant,

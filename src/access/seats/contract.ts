@@ -17,7 +17,7 @@ export const SeatChanges = Type.Array(
     access_seat: Type.Boolean({ description: 'false: sessions and tokens of the user end.' }),
     gateway_seat: Type.Boolean({ description: 'false: device registrations of the user are deleted.' }),
   }),
-  { minItems: 1, maxItems: 1000 },
+  { minItems: 1, maxItems: 200 },
 );
 
 const limit = Nullable(

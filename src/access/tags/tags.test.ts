@@ -93,6 +93,22 @@ onBothDatabases('access tags', (stage) => {
     assert.deepEqual(await all(tags.list({ account_id })), []);
   });
 
+  test('are answered as deleted to a client that lost the answer, and in no other case of letters', async () => {
+    const { app, account_id, tags } = use(stage);
+    await tags.create({ account_id, name: 'Lost' });
+    const again = { headers: { 'x-stainless-retry-count': '1' } };
+    const at = (account: string, name: string) => `/accounts/${account}/access/tags/${name}`;
+    const first = await app.api('DELETE', at(account_id, 'Lost'));
+    assert.equal(first.status, 202);
+    for (const account of [account_id, account_id.toUpperCase()]) {
+      const repeated = await app.api('DELETE', at(account, 'Lost'), again);
+      assert.deepEqual([repeated.status, repeated.body], [first.status, first.body]);
+    }
+    for (const name of ['LOST', 'lost']) {
+      assert.equal((await app.api('DELETE', at(account_id, name), again)).status, 404, 'it never was');
+    }
+  });
+
   test('that an application names and nobody has are refused with it', async () => {
     const { account_id, tags, applications, application } = use(stage);
     await tags.create({ account_id, name: 'known' });

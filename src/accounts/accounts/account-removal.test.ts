@@ -10,6 +10,7 @@ import {
   addPerson,
   all,
   firstTenant,
+  join,
   keySdk,
   type Person,
   refused,
@@ -105,8 +106,7 @@ onBothDatabases('an account is deleted', (stage) => {
     const roles = [superAdministrator.id];
     const onlyHere = await addPerson(stage.app, tenant, { email: 'only.here@example.com', roles });
     const elsewhere = await addPerson(stage.app, home, { email: 'elsewhere@example.com', roles });
-    const { email } = elsewhere;
-    await sdk.accounts.members.create({ account_id, email, roles, status: 'accepted' });
+    await join(tenant, elsewhere, { roles });
     const token = await tokenOf(tenant);
     const keysBefore = await keysOn(team);
     assert.equal(keysBefore.length, 2);

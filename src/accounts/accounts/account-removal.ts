@@ -5,8 +5,8 @@ import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import type { Change } from '../../removal/act.ts';
 import { actsAsSuperAdministrator } from '../holdings/holdings.ts';
 import {
-  deletePersonsOnlyOf,
   emptyAccountTables,
+  endPersonsOnlyOf,
   findOldestAccountId,
   listCertificateIds,
   listGateIds,
@@ -49,7 +49,7 @@ export async function deleteAccount(
       metadata: { name: account.name },
     },
     finish: async (later) => {
-      await deletePersonsOnlyOf(later, accountId);
+      await endPersonsOnlyOf(later, accountId);
       await markDeleted(later, accountId, now);
       await emptyAccountTables(later, accountId);
     },

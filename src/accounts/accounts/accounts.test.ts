@@ -10,6 +10,7 @@ import {
   all,
   firstTenant,
   idsOf,
+  join,
   type Person,
   refused,
   type Tenant,
@@ -34,12 +35,7 @@ for (const { name, create } of databases) {
       home = await firstTenant(app);
       other = await addTenant(app, 'other');
       both = await addPerson(app, home, { email: 'both@example.com', roles: [superAdministrator.id] });
-      await other.sdk.accounts.members.create({
-        account_id: other.accountId,
-        email: both.email,
-        status: 'accepted',
-        roles: [superAdministrator.id],
-      });
+      await join(other, both, { roles: [superAdministrator.id] });
     });
     after(async () => {
       await app?.close();

@@ -1,4 +1,5 @@
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
+import { inParts } from '../../database/parts.ts';
 import type { Tables } from '../../database/tables.ts';
 
 /**
@@ -89,8 +90,48 @@ export async function lockPersonsOf(tx: Tx, accountId: string): Promise<void> {
   await forUpdate(tx, select).execute();
 }
 
-/** Deletes the people who are members of this account and of no other, with their keys and tokens. */
-export async function deletePersonsOnlyOf(tx: Tx, accountId: string): Promise<void> {
+/**
+ * Ends the keys and tokens of the people who are members of this account and of no other. Those whom nobody else knows
+ * are deleted; whom another account has invited stays as somebody who has been invited.
+ */
+export async function endPersonsOnlyOf(tx: Tx, accountId: string): Promise<void> {
+  await deletePersonsOnlyOf(tx, accountId);
+  const ids = await listJoinedOnly(tx, accountId);
+  await inParts(ids, async (some) => {
+    await tx.query
+      .deleteFrom('api_tokens')
+      .where('administrator_id', 'in', [...some])
+      .execute();
+    return await tx.query
+      .updateTable('administrators')
+      .set({
+        ...{ key_hash: null, first_name: null, last_name: null },
+        ...{ country: null, telephone: null, zipcode: null },
+      })
+      .where('id', 'in', [...some])
+      .execute();
+  });
+}
+
+/** Those who have joined this account and no other. */
+async function listJoinedOnly(reader: Reader, accountId: string): Promise<string[]> {
+  const rows = await reader.query
+    .selectFrom('members')
+    .select('administrator_id')
+    .where('account_id', '=', accountId)
+    .where('status', '=', 'accepted')
+    .where('administrator_id', 'not in', (row) =>
+      row
+        .selectFrom('members')
+        .select('administrator_id')
+        .where('account_id', '<>', accountId)
+        .where('status', '=', 'accepted'),
+    )
+    .execute();
+  return rows.map((row) => row.administrator_id);
+}
+
+async function deletePersonsOnlyOf(tx: Tx, accountId: string): Promise<void> {
   await tx.query
     .deleteFrom('administrators')
     .where('id', 'in', (row) =>

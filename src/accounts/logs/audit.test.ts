@@ -104,6 +104,15 @@ for (const { name, create } of databases) {
       }
     });
 
+    it('refuses a filter in brackets, which would be ignored and the answer be wider', async () => {
+      for (const name of ['actor_type[]', 'actor_type[0]', 'action_type[not]', 'id[]', 'limit[]']) {
+        const query = new URLSearchParams({ since, before: before_, [name]: 'user' });
+        const { status, body } = await app.api('GET', `/accounts/${home.accountId}/logs/audit?${query}`);
+        assert.deepEqual([status, body.errors[0]?.source?.pointer], [400, `/query/${name}`]);
+      }
+      assert.deepEqual(await seen({ actor_type: ['user', 'account'] }), ALL);
+    });
+
     it('is in the order of time, newest first unless told otherwise, in pages that lose none', async () => {
       assert.deepEqual(await seen({ limit: 1 }), ALL);
       assert.deepEqual(await seen({ limit: 1, direction: undefined }), [...ALL].reverse());

@@ -19,10 +19,11 @@ import {
   type PresentedMember,
   presentMember,
   readRoles,
+  refuseForeign,
   rolesOfMember,
   unknownMember,
 } from './members.ts';
-import { lockMember, type StoredMember, updateMemberRow } from './store.ts';
+import { findPersonOf, lockMember, type StoredMember, updateMemberRow } from './store.ts';
 
 export interface MemberUpdate {
   readonly accountId: string;
@@ -37,7 +38,8 @@ export interface MemberUpdate {
 /**
  * Replaces what a member was given, in full, by roles or by policies (reference §3.8). What is taken away has ended
  * when the call is answered, in every key and token of theirs: rights are read at each use. What they had already
- * need not be held by whoever edits them, unless it begins to count now because a pending member is accepted.
+ * need not be held by whoever edits them, unless it begins to count now because a pending member is accepted, which
+ * who has joined another account can only do by themselves.
  */
 export async function updateMember(tx: Tx, update: MemberUpdate): Promise<Change<PresentedMember>> {
   const { accountId, principal, id } = update;
@@ -45,6 +47,7 @@ export async function updateMember(tx: Tx, update: MemberUpdate): Promise<Change
   if (!member) throw unknownMember();
   refuseOtherPerson(member, update.email);
   const status = nextStatus(member, update.status);
+  if (status !== member.status) await refuseForeign(tx, member);
   const given = await readChange(tx, member, update, status);
   await refuseExcess(tx, principal, given.grants);
   const change = {
@@ -55,7 +58,7 @@ export async function updateMember(tx: Tx, update: MemberUpdate): Promise<Change
   const endsLast = !given.roles.includes(superAdministrator);
   if (endsLast) await refuseLast(tx, member);
   return {
-    result: await presentMember(tx, { ...member, ...change }),
+    result: await presentMember(tx, { ...member, ...change, ...(await seenOf(tx, member, status)) }),
     audit: factsOf(member, { given, status }),
     guard: async (later) => {
       await refuseExcess(later, principal, given.grants);
@@ -82,6 +85,10 @@ export async function acceptMember(
     },
     finish: (later) => updateMemberRow(later, member, change),
   };
+}
+
+async function seenOf(tx: Tx, member: StoredMember, status: string) {
+  return status === member.status ? {} : await findPersonOf(tx, member);
 }
 
 function refuseOtherPerson(member: StoredMember, email: string | undefined): void {

@@ -11,6 +11,7 @@ import {
   all,
   firstTenant,
   idsOf,
+  join,
   opens,
   type Person,
   policiesOf,
@@ -300,14 +301,9 @@ for (const { name, create } of databases) {
           policies: [tokenPolicy(other.accountId, ['Account Settings Read'])],
         });
         const withToken = app.sdk({ apiToken: token.value ?? null });
-        const guest = await members().create({
-          ...inHome(),
-          email: owner.email,
-          policies: policiesOf(home, { may: ['Account Settings Read'] }),
-          status: 'accepted',
-        });
+        const guest = await join(home, owner, { may: ['Account Settings Read'] });
         assert.equal(await opens(owner.sdk, home.accountId), true);
-        await members().delete(guest.id ?? '', inHome());
+        await members().delete(guest, inHome());
         assert.equal(await opens(owner.sdk, home.accountId), 403);
         assert.equal(await opens(withToken, home.accountId), 403);
         assert.equal(await opens(owner.sdk, other.accountId), true);

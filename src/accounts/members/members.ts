@@ -26,6 +26,7 @@ import {
   findMembers,
   findOrInsertAdministrator,
   insertMember,
+  isMemberElsewhere,
   keyOfMember,
   listMembers,
   lockMembers,
@@ -120,7 +121,8 @@ export type GivenRole = string | { readonly id: string };
 
 /**
  * A new member, pending unless told otherwise; only accepted ones have rights. The person is found by e-mail or
- * made. The database refuses a second membership of the same person, and nobody gives what they do not hold.
+ * made. The database refuses a second membership of the same person, and nobody gives what they do not hold. Who has
+ * joined another account can only be invited: they alone make themselves a member.
  */
 export async function createMember(tx: Tx, input: NewMember): Promise<Change<PresentedMember>> {
   const { accountId, principal, now } = input;
@@ -137,11 +139,12 @@ export async function createMember(tx: Tx, input: NewMember): Promise<Change<Pre
     roles: JSON.stringify(given.roles.map((role) => role.id)),
     policies: JSON.stringify(given.policies),
     created_on: now,
+    invited_email: email,
   };
+  if (member.status === 'accepted') await refuseForeign(tx, member);
   await insertMember(tx, member);
-  const { email: known, email_key, first_name, last_name } = person;
   return {
-    result: await presentMember(tx, { ...member, email: known, email_key, first_name, last_name }),
+    result: await getMember(tx, accountId, member.id),
     audit: {
       action: 'member.create',
       resource: { type: 'member', id: member.id },
@@ -149,6 +152,17 @@ export async function createMember(tx: Tx, input: NewMember): Promise<Change<Pre
     },
     guard: (later) => refuseExcess(later, principal, given.grants),
   };
+}
+
+/** Throws if the person has joined another account: whoever else makes them a member acts over their head. */
+export async function refuseForeign(
+  tx: Tx,
+  member: Pick<StoredMember, 'administrator_id' | 'account_id'>,
+): Promise<void> {
+  if (!(await isMemberElsewhere(tx, member))) return;
+  const message =
+    'the person is a member of another account: invite them as pending, and they accept by PUT /memberships/{id}';
+  throw invalidInput([{ pointer: '/status', message }]);
 }
 
 function newAdministrator({ email, emailKey, now }: { email: string; emailKey: string; now: string }) {

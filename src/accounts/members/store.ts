@@ -1,9 +1,10 @@
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 import { forUpdate, likeLiteral, type Reader, type Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
-import type { AdministratorRow, MemberRow, Tables } from '../../database/tables.ts';
+import { seenEmail, seenFirstName, seenLastName } from '../../database/persons.ts';
+import type { AdministratorRow, InvitedColumn, MemberRow, Tables } from '../../database/tables.ts';
 
-/** A membership with the person whose it is. */
+/** A membership with what the account may know of the person whose it is. */
 export interface StoredMember extends MemberRow {
   readonly email: string;
   readonly email_key: string;
@@ -27,10 +28,10 @@ function selectMembers(reader: Reader, accountId: string): MemberSelect {
       'members.roles',
       'members.policies',
       'members.created_on',
-      'administrators.email',
+      seenEmail.as('email'),
       'administrators.email_key',
-      'administrators.first_name',
-      'administrators.last_name',
+      seenFirstName.as('first_name'),
+      seenLastName.as('last_name'),
     ])
     .where('members.account_id', '=', accountId);
 }
@@ -118,8 +119,8 @@ function narrow(select: MemberSelect, { status }: MemberFilter): MemberSelect {
 const EMAIL = 'administrators.email_key';
 const COLUMNS: Record<MemberOrder, readonly (string | RawBuilder<unknown>)[]> = {
   'user.email': [EMAIL],
-  'user.first_name': [sql`coalesce(administrators.first_name, '')`, EMAIL],
-  'user.last_name': [sql`coalesce(administrators.last_name, '')`, EMAIL],
+  'user.first_name': [sql`coalesce(${seenFirstName}, '')`, EMAIL],
+  'user.last_name': [sql`coalesce(${seenLastName}, '')`, EMAIL],
   status: ['members.status', EMAIL],
 };
 
@@ -140,7 +141,7 @@ export async function findOrInsertAdministrator(tx: Tx, row: AdministratorRow): 
     .executeTakeFirstOrThrow();
 }
 
-export async function insertMember(tx: Tx, member: MemberRow): Promise<void> {
+export async function insertMember(tx: Tx, member: MemberRow & InvitedColumn): Promise<void> {
   await tx.query.insertInto('members').values(member).execute();
 }
 
@@ -166,16 +167,48 @@ export async function deleteAdministrator(tx: Tx, id: string): Promise<void> {
   await tx.query.deleteFrom('administrators').where('id', '=', id).execute();
 }
 
-/** Whether the person is a member of another account as well. */
-export async function isMemberElsewhere(reader: Reader, member: StoredMember): Promise<boolean> {
-  const row = await reader.query
+/** What of them an account sees that they have joined. */
+export async function findPersonOf(reader: Reader, { administrator_id }: StoredMember) {
+  return await reader.query
+    .selectFrom('administrators')
+    .select(['email', 'first_name', 'last_name'])
+    .where('id', '=', administrator_id)
+    .executeTakeFirstOrThrow();
+}
+
+/** Ends the key and all tokens of a person, and forgets what they told of themselves. */
+export async function clearAdministrator(tx: Tx, id: string): Promise<void> {
+  await tx.query.deleteFrom('api_tokens').where('administrator_id', '=', id).execute();
+  await tx.query
+    .updateTable('administrators')
+    .set({
+      ...{ key_hash: null, first_name: null, last_name: null },
+      ...{ country: null, telephone: null, zipcode: null },
+    })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Whether anybody else has invited the person, or they have joined another account. */
+export async function isKnownElsewhere(reader: Reader, member: MemberOf): Promise<boolean> {
+  return (await elsewhere(reader, member).executeTakeFirst()) !== undefined;
+}
+
+/** Whether the person has joined another account: an invitation that they have not accepted makes nobody a member. */
+export async function isMemberElsewhere(reader: Reader, member: MemberOf): Promise<boolean> {
+  const joined = elsewhere(reader, member).where('status', '=', 'accepted');
+  return (await joined.executeTakeFirst()) !== undefined;
+}
+
+type MemberOf = Pick<MemberRow, 'administrator_id' | 'account_id'>;
+
+function elsewhere(reader: Reader, { administrator_id, account_id }: MemberOf) {
+  return reader.query
     .selectFrom('members')
     .select('id')
-    .where('administrator_id', '=', member.administrator_id)
-    .where('account_id', '!=', member.account_id)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
+    .where('administrator_id', '=', administrator_id)
+    .where('account_id', '!=', account_id)
+    .limit(1);
 }
 
 /** The people who can act in the account with that role: accepted, and with a key. */

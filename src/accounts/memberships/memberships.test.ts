@@ -9,6 +9,7 @@ import {
   all,
   firstTenant,
   idsOf,
+  join,
   opens,
   type Person,
   policiesOf,
@@ -40,13 +41,10 @@ for (const { name, create } of databases) {
     const inHome = () => ({ account_id: home.accountId });
     /** Invites somebody who is at home elsewhere. */
     const invite = async (person: Person, status: 'pending' | 'accepted' = 'pending') => {
-      const policies = policiesOf(home, { may: ['Account Settings Read'] });
-      const made = await home.sdk.accounts.members.create({
-        ...inHome(),
-        email: person.email,
-        policies,
-        status,
-      });
+      const may = ['Account Settings Read'] as const;
+      if (status === 'accepted') return await join(home, person, { may });
+      const policies = policiesOf(home, { may });
+      const made = await home.sdk.accounts.members.create({ ...inHome(), email: person.email, policies });
       return made.id ?? '';
     };
     const membersAtHome = async () =>

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { actIn } from '../../database/act.ts';
 import type { Tx } from '../../database/database.ts';
 import { readPage } from '../../database/paging.ts';
 import { type Call, pagedRoute, type Route, route } from '../../http/route.ts';
@@ -99,5 +100,5 @@ async function commitOwn<T>(
 ): Promise<T> {
   const of = ofCaller(call);
   const accountId = await accountOfMembership(control.database, of);
-  return await commitAct(control, { ...call.act, accountId }, (tx) => change(tx, of));
+  return await commitAct(control, actIn(call.act, accountId), (tx) => change(tx, of));
 }

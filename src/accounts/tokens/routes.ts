@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Act } from '../../database/act.ts';
+import { actIn } from '../../database/act.ts';
 import type { Tx } from '../../database/database.ts';
 import { readPage } from '../../database/paging.ts';
 import { type Call, listRoute, pagedRoute, type Route, route } from '../../http/route.ts';
@@ -219,6 +219,8 @@ async function commitTokenAct<T>(
   if (accountId !== '') return await commitAct(control, act, change);
   const [first, ...rest] = await accountsOf(control.database.reader, principal);
   if (first === undefined) throw refusal('forbidden');
-  const personal: Act = { ...act, accountId: first };
-  return await commitAct(control, personal, async (tx) => ({ ...(await change(tx)), alsoAccountIds: rest }));
+  return await commitAct(control, actIn(act, first), async (tx) => ({
+    ...(await change(tx)),
+    alsoAccountIds: rest,
+  }));
 }

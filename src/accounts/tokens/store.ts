@@ -1,6 +1,7 @@
 import type { SelectQueryBuilder } from 'kysely';
 import { forUpdate, type Reader, type Tx } from '../../database/database.ts';
 import { countRows, type Start, startAt } from '../../database/paging.ts';
+import { inParts } from '../../database/parts.ts';
 import type { ApiTokenRow, Tables } from '../../database/tables.ts';
 
 /** Whose a token is: an account's, or one person's. */
@@ -69,6 +70,16 @@ export async function listTokenIdsOf(reader: Reader, owner: TokenOwner): Promise
   return rows.map((row) => row.id);
 }
 
+/** The tokens of a person, with their policies as stored. */
+export async function listTokenPolicies(reader: Reader, administratorId: string) {
+  return await reader.query
+    .selectFrom('api_tokens')
+    .select(['id', 'policies'])
+    .where('administrator_id', '=', administratorId)
+    .orderBy('id')
+    .execute();
+}
+
 export async function insertToken(tx: Tx, token: ApiTokenRow): Promise<void> {
   await tx.query.insertInto('api_tokens').values(token).execute();
 }
@@ -79,4 +90,13 @@ export async function updateTokenRow(tx: Tx, id: string, change: Partial<ApiToke
 
 export async function deleteTokenRow(tx: Tx, id: string): Promise<void> {
   await tx.query.deleteFrom('api_tokens').where('id', '=', id).execute();
+}
+
+export async function deleteTokenRows(tx: Tx, ids: readonly string[]): Promise<void> {
+  await inParts(ids, (some) =>
+    tx.query
+      .deleteFrom('api_tokens')
+      .where('id', 'in', [...some])
+      .execute(),
+  );
 }

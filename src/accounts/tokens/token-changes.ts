@@ -1,4 +1,3 @@
-import type { AuditFacts } from '../../audit/audit.ts';
 import type { Principal } from '../../database/act.ts';
 import type { Reader, Tx } from '../../database/database.ts';
 import type { ApiTokenRow } from '../../database/tables.ts';
@@ -6,11 +5,10 @@ import type { Policy } from '../../kernel/authority.ts';
 import { sha256 } from '../../kernel/crypto.ts';
 import { invalidInput } from '../../kernel/errors.ts';
 import { newSecret, newTag } from '../../kernel/ids.ts';
-import type { JsonObject } from '../../kernel/json.ts';
-import { permissionGroupById } from '../../kernel/permissions.ts';
 import type { Change } from '../../removal/act.ts';
 import { accountsOf, refuseExcess } from '../holdings/holdings.ts';
 import { deleteTokenRow, insertToken, lockToken, type TokenOwner, updateTokenRow } from './store.ts';
+import { auditsOf } from './token-audit.ts';
 import { grantsOf, newGrantsOf, type TokenState } from './token-grants.ts';
 import { readTokenTerms, type TokenInput, type TokenPlace, type TokenTerms } from './token-input.ts';
 import { type Cidrs, type PresentedToken, presentToken, type TokenRequest, unknownToken } from './tokens.ts';
@@ -31,7 +29,10 @@ export async function createToken(
   await insertToken(tx, token);
   return {
     result: { ...presentToken(token, now), value },
-    audit: factsOf(owner, 'create', token, { expires_on: token.expires_on, policies: said(terms.policies) }),
+    ...(await auditsOf(tx, {
+      ...{ owner, verb: 'create', token, policies: terms.policies },
+      rest: (known) => ({ expires_on: token.expires_on, policies: known(terms.policies) }),
+    })),
     guard: (later) => refuseExcess(later, principal, grants),
   };
 }
@@ -82,11 +83,14 @@ export async function updateToken(
   const change = { ...toColumns(terms), status: after.status, modified_on: now };
   return {
     result: presentToken({ ...token, ...change }, now),
-    audit: factsOf(owner, 'update', token, {
-      status: { from: before.status, to: after.status },
-      expires_on: { from: before.expires_on, to: after.expires_on },
-      policies: { from: said(before.policies), to: said(after.policies) },
-    }),
+    ...(await auditsOf(tx, {
+      ...{ owner, verb: 'update', token, policies: [...before.policies, ...after.policies] },
+      rest: (known) => ({
+        status: { from: before.status, to: after.status },
+        expires_on: { from: before.expires_on, to: after.expires_on },
+        policies: { from: known(before.policies), to: known(after.policies) },
+      }),
+    })),
     guard: (later) => refuseExcess(later, principal, grants),
     finish: (later) => updateTokenRow(later, id, change),
   };
@@ -113,7 +117,7 @@ export async function deleteToken(
   if (!token) throw unknownToken();
   return {
     result: { id },
-    audit: factsOf(owner, 'delete', token, {}),
+    ...(await auditsOf(tx, { owner, verb: 'delete', token, policies: stateOf(token).policies })),
     finish: (later) => deleteTokenRow(later, id),
   };
 }
@@ -133,7 +137,7 @@ export async function rollToken(
   const value = newSecret(owner.kind === 'account' ? 'cfat' : 'cfut');
   return {
     result: value,
-    audit: factsOf(owner, 'roll', token, {}),
+    ...(await auditsOf(tx, { owner, verb: 'roll', token, policies: stateOf(token).policies })),
     guard: (later) => refuseExcess(later, principal, grants),
     finish: (later) => updateTokenRow(later, id, { secret_hash: sha256(value), modified_on: now }),
   };
@@ -141,22 +145,4 @@ export async function rollToken(
 
 async function placeOf(reader: Reader, owner: TokenOwner, principal: Principal): Promise<TokenPlace> {
   return { owner, accountIds: owner.kind === 'account' ? [owner.id] : await accountsOf(reader, principal) };
-}
-
-function factsOf(owner: TokenOwner, verb: string, token: ApiTokenRow, metadata: JsonObject): AuditFacts {
-  const type = `${owner.kind}_token`;
-  return {
-    action: `${type}.${verb}`,
-    resource: { type, id: token.id },
-    metadata: { name: token.name, ...metadata },
-  };
-}
-
-/** Policies as the audit log keeps them: names for ids. */
-function said(policies: readonly Policy[]) {
-  return policies.map(({ effect, permission_groups, resources }) => ({
-    effect,
-    permission_groups: permission_groups.map(({ id }) => permissionGroupById.get(id)?.name ?? id),
-    resources: resources as JsonObject,
-  }));
 }

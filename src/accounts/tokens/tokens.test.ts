@@ -10,6 +10,7 @@ import {
   all,
   firstTenant,
   idsOf,
+  join,
   opens,
   type Person,
   refused,
@@ -476,12 +477,7 @@ for (const { name, create } of databases) {
 
       it('are told in the audit log of every account that the person has joined, and can be left out', async () => {
         const { owner } = other;
-        await home.sdk.accounts.members.create({
-          ...inHome(),
-          email: owner.email,
-          status: 'accepted',
-          policies: [],
-        });
+        await join(home, owner, { may: [] });
         const made = await owner.sdk.user.tokens.create({
           name: 'told',
           policies: [tokenPolicy(other.accountId, ['Account Settings Read'])],

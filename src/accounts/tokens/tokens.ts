@@ -7,15 +7,19 @@ import type { Policy } from '../../kernel/authority.ts';
 import { refusal } from '../../kernel/errors.ts';
 import { permissionGroupById, permissionGroups } from '../../kernel/permissions.ts';
 import { USER } from '../../kernel/resources.ts';
+import { ownersOfZones } from '../holdings/holdings.ts';
 import {
   countTokens,
+  deleteTokenRows,
   findToken,
   listTokenIdsCreatedBy,
   listTokenIdsOf,
+  listTokenPolicies,
   listTokens,
   type TokenFilter,
   type TokenOwner,
 } from './store.ts';
+import { isWhollyOf } from './token-audit.ts';
 
 /** A token as the API answers it; what it does not have is left out, as the SDK types it. */
 export function presentToken(token: ApiTokenRow, now: string) {
@@ -121,6 +125,23 @@ export function tokenPermissionGroups(
 export async function tokensOf(reader: Reader, administratorId: string): Promise<string[]> {
   return await listTokenIdsOf(reader, { kind: 'user', id: administratorId });
 }
+
+/** The ids of a person's tokens that reach nothing outside that account. */
+export async function tokensWithin(
+  reader: Reader,
+  administratorId: string,
+  accountId: string,
+): Promise<string[]> {
+  const rows = await listTokenPolicies(reader, administratorId);
+  const tokens = rows.map(({ id, policies }) => ({ id, policies: JSON.parse(policies) as Policy[] }));
+  const owners = await ownersOfZones(
+    reader,
+    tokens.flatMap(({ policies }) => policies),
+  );
+  return tokens.filter(({ policies }) => isWhollyOf(policies, { accountId, owners })).map(({ id }) => id);
+}
+
+export const deleteTokens = deleteTokenRows;
 
 /** The ids of the account's tokens that a person created; they are the account's, and outlive the membership. */
 export async function tokensCreatedBy(

@@ -1,3 +1,4 @@
+import { actIn } from '../../database/act.ts';
 import { type Route, route } from '../../http/route.ts';
 import { type Control, commitAct } from '../../removal/act.ts';
 import { EditUser, User } from './contract.ts';
@@ -26,7 +27,7 @@ export function userDetailRoutes(control: Control): Route[] {
       body: EditUser,
       handler: async ({ principal, act, body: input }) => {
         const [accountId, ...alsoAccountIds] = await placesOfUser(reader, principal);
-        return await commitAct(control, { ...act, accountId }, async (tx) => ({
+        return await commitAct(control, actIn(act, accountId), async (tx) => ({
           ...(await editUser(tx, { principal, input })),
           alsoAccountIds,
         }));

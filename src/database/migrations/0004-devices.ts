@@ -10,12 +10,17 @@ export const devices: Migration = {
     "alter table accounts add column settings text not null default '{}'",
     'alter table accounts add column seat_limit integer',
     'alter table access_requests add column registration_id text',
+    'alter table sessions add column parent_nonce text',
+    'alter table sessions add column fresh_login integer',
     // An account that was deleted keeps its feed, so that whoever is behind learns of it, and its team domain is never given again.
     'alter table accounts add column deleted_at text',
     'alter table accounts add column former_auth_domain text',
+    'alter table accounts add column created_by text',
     'alter table administrators add column country text',
     'alter table administrators add column telephone text',
     'alter table administrators add column zipcode text',
+    // As whoever invited them wrote it; those from before show the normalised one.
+    'alter table members add column invited_email text',
     // Those from before were made with the account or the zone.
     'alter table resource_groups add column built_in integer not null default 1',
     // What an Idempotency-Key was answered with.
@@ -34,6 +39,8 @@ export const devices: Migration = {
       where seat_uid is not null`,
     `insert into totals (account_id, kind, total)
       select account_id, 'seats', count(*) from users where seat_uid is not null group by account_id`,
+    `insert into totals (account_id, kind, total)
+      select account_id, 'user_groups', count(*) from user_groups group by account_id`,
     `create table physical_devices (
       ordinal serial_key,
       id text not null unique,

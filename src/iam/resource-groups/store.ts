@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { forKeyShare, forUpdate, likeLiteral, type Reader, type Tx } from '../../database/database.ts';
 import { countRows } from '../../database/paging.ts';
+import { seenEmail } from '../../database/persons.ts';
 import type { ResourceGroupRow } from '../../database/tables.ts';
 
 export interface StoredResourceGroup extends ResourceGroupRow {
@@ -108,10 +109,10 @@ export async function listMembersNaming(reader: Reader, accountId: string, id: s
   return await reader.query
     .selectFrom('members')
     .innerJoin('administrators', 'administrators.id', 'members.administrator_id')
-    .select(['administrators.email as name', 'members.policies'])
+    .select([seenEmail.as('name'), 'members.policies'])
     .where('members.account_id', '=', accountId)
     .where(sql<boolean>`members.policies like ${likeLiteral(`"${id}"`)}`)
-    .orderBy('administrators.email')
+    .orderBy('administrators.email_key')
     .execute();
 }
 

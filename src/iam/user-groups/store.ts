@@ -1,6 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { forUpdate, likeLiteral, type Reader, type Tx } from '../../database/database.ts';
-import { countRows, type Start, startAt } from '../../database/paging.ts';
+import { addToTotal, countRows, readTotal, type Start, startAt } from '../../database/paging.ts';
+import { seenEmail, seenFirstName, seenLastName } from '../../database/persons.ts';
 import type { Tables, UserGroupRow } from '../../database/tables.ts';
 
 export interface UserGroupFilter {
@@ -9,6 +10,8 @@ export interface UserGroupFilter {
   /** Part of the name, folded by the caller. */
   readonly fuzzyName?: string;
 }
+
+const TOTAL = 'user_groups';
 
 type GroupSelect = SelectQueryBuilder<Tables, 'user_groups', UserGroupRow>;
 
@@ -38,11 +41,14 @@ export async function listGroups(
   ).execute();
 }
 
+/** Kept for the whole list, counted for a part of it. */
 export async function countGroups(
   reader: Reader,
   accountId: string,
   filter: UserGroupFilter,
 ): Promise<number> {
+  if (Object.values(filter).every((one) => one === undefined))
+    return await readTotal(reader, accountId, TOTAL);
   return await countRows(narrow(selectGroups(reader, accountId), filter));
 }
 
@@ -61,6 +67,7 @@ function isPart(column: string, term: string) {
 
 export async function insertGroup(tx: Tx, group: UserGroupRow): Promise<void> {
   await tx.query.insertInto('user_groups').values(group).execute();
+  await addToTotal(tx, group.account_id, TOTAL, 1);
 }
 
 export async function updateGroupRow(
@@ -86,6 +93,7 @@ export async function deleteGroupRow(
     .where('account_id', '=', account_id)
     .where('id', '=', id)
     .execute();
+  await addToTotal(tx, account_id, TOTAL, -1);
 }
 
 /** A member of a group, with the person. */
@@ -116,10 +124,10 @@ function selectMembers(reader: Reader, groupId: string): MemberSelect {
       'members.status',
       'user_group_members.created_on',
       'administrators.id as administrator_id',
-      'administrators.email',
+      seenEmail.as('email'),
       'administrators.email_key',
-      'administrators.first_name',
-      'administrators.last_name',
+      seenFirstName.as('first_name'),
+      seenLastName.as('last_name'),
     ])
     .where('user_group_members.user_group_id', '=', groupId);
 }
