@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -85,6 +85,58 @@ gatedOnBothDatabases('portcullis device', (world) => {
       told.stderr,
       /^the clock of this device is slow by (?:59\d|60\d) s: set it and try again\n$/,
     );
+  });
+
+  test('takes nothing for an answer that is not ours, whatever its status', async () => {
+    const server = createServer((_request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}'),
+    );
+    const port = await freePort();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    const enrolled = await run('enroll', '--team', `http://localhost:${port}`, profile('foreign'));
+    const others = [
+      await run('login', profile('foreign')),
+      await run('status', profile('foreign')),
+      await run('report', profile('foreign')),
+    ];
+    server.close();
+    for (const told of [enrolled, ...others]) {
+      const said = [told.code, told.stdout, told.stderr];
+      assert.deepEqual(said, [2, '', 'the team domain answers what is not understood\n']);
+    }
+  });
+
+  test('removes the key itself where its profile is a link', async () => {
+    const [target, link] = [file('target'), file('link')];
+    await using program = runProgram(['device', 'enroll', '--team', world().team, profile('target')], {
+      env: env(),
+    });
+    await codeOf(program);
+    program.child.kill('SIGTERM');
+    assert.equal(await program.ended, 1);
+    await symlink(target, link);
+    const removed = await run('remove', profile('link'));
+    assert.equal(removed.code, 0, removed.stderr);
+    await assert.rejects(stat(target), { code: 'ENOENT' });
+    assert.equal((await run('proof', 'GET', 'https://app.example.com/', profile('link'))).code, 2);
+  });
+
+  test('writes its key into no file that waits for it', async () => {
+    const folder = path.join(home, 'shared');
+    await mkdir(folder);
+    const [loot, key] = [path.join(folder, 'loot'), path.join(folder, 'device.json')];
+    await writeFile(loot, '');
+    await symlink(loot, `${key}.new`);
+    await using program = runProgram(['device', 'enroll', '--team', world().team, `--profile=${key}`], {
+      env: env(),
+    });
+    const user_code = await codeOf(program);
+    const browser = await world().signedIn(world().person());
+    assert.equal((await answerDevice(world(), { browser, user_code })).status, 200);
+    assert.equal(await program.ended, 0, program.stderr());
+    assert.equal(await readFile(loot, 'utf8'), '');
+    assert.ok((await lstat(key)).isFile());
+    assert.deepEqual(await readdir(folder), ['device.json', 'device.json.new', 'loot']);
   });
 
   test('ends when it is told to, or the person refuses, and keeps its key for the next time', async () => {

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock, systemStopwatch } from '../kernel/clock.ts';
@@ -31,9 +32,9 @@ export async function deviceCommand(work: () => Promise<void>): Promise<number> 
   }
 }
 
-/** Where the key is kept, if there is such a place. */
+/** Where the key is kept, if there is such a place; where a link leads, since the key is there. */
 export function needPlace(file: string | null): string {
-  if (file !== null) return file;
+  if (file !== null) return existsSync(file) ? realpathSync(file) : file;
   throw new DeviceFailed('whoever runs this has no home: say with --profile where the key is to be kept');
 }
 
@@ -76,9 +77,9 @@ async function signIn(file: string, { profile, stop, name: given }: SigningIn): 
   writeProfile(file, {
     ...profile,
     name,
-    registrationId: told.registration_id ?? null,
-    email: told.email ?? null,
-    sessionExpiresAt: told.session_expires_at ?? null,
+    registrationId: told.registration_id,
+    email: told.email,
+    sessionExpiresAt: told.session_expires_at,
   });
   say(`This device is enrolled for ${told.email} at ${profile.team} until ${told.session_expires_at}.`);
 }
@@ -96,7 +97,7 @@ function readBegun(answer: Record<string, unknown>): Begun {
   const { device_code, user_code, verification_uri_complete: address, expires_in, interval } = answer;
   const texts = [device_code, user_code, address];
   if (!texts.every((text) => typeof text === 'string') || typeof expires_in !== 'number')
-    throw new DeviceFailed('the team domain answers what is not understood');
+    throw notUnderstood();
   const seconds = typeof interval === 'number' && interval >= 1 && interval <= 60 ? interval : 5;
   return {
     deviceCode: String(device_code),
@@ -111,7 +112,10 @@ const SLOWER = 5000;
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** Asks until somebody has said yes or no, or the code has run out (RFC 8628 §3.5). */
-async function pollUntil(client: DeviceClient, begun: Begun): Promise<Record<string, string>> {
+async function pollUntil(
+  client: DeviceClient,
+  begun: Begun,
+): Promise<Record<(typeof OF_TOKEN)[number], string>> {
   const body = { grant_type: GRANT_TYPE, device_code: begun.deviceCode };
   const until = systemStopwatch.elapsed() + begun.lasts;
   let interval = begun.interval;
@@ -120,7 +124,7 @@ async function pollUntil(client: DeviceClient, begun: Begun): Promise<Record<str
   for (let isLast = false; ; isLast = systemStopwatch.elapsed() >= until) {
     await pause(interval, client.stop);
     try {
-      return texts(await askTeam(client, { method: 'POST', path: 'token', body }));
+      return texts(await askTeam(client, { method: 'POST', path: 'token', body }), OF_TOKEN);
     } catch (error) {
       if (client.stop.aborted) throw stopped();
       if (error instanceof Unreachable && !away) process.stderr.write(`${error.message}; trying on\n`);
@@ -142,18 +146,33 @@ function stopped(): DeviceFailed {
   return new DeviceFailed('stopped: this device was not enrolled; the same command starts again', REFUSED);
 }
 
-function texts(answer: Record<string, unknown>): Record<string, string> {
-  const pairs = Object.entries(answer).filter(
-    (pair): pair is [string, string] => typeof pair[1] === 'string',
-  );
-  return Object.fromEntries(pairs.map(([name, value]) => [name, plain(value)]));
+const OF_TOKEN = ['registration_id', 'email', 'session_expires_at'] as const;
+const OF_SESSION = [...OF_TOKEN, 'team', 'device_name', 'device_id'] as const;
+
+/** These texts of an answer, all of which have to be there. */
+function texts<Name extends string>(
+  answer: Record<string, unknown>,
+  names: readonly Name[],
+): Record<Name, string> {
+  const pairs = names.map((name) => {
+    const value = answer[name];
+    if (typeof value !== 'string') throw notUnderstood();
+    return [name, plain(value)];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** A 200 that is of something else says nothing. */
+function notUnderstood(): DeviceFailed {
+  return new DeviceFailed('the team domain answers what is not understood');
 }
 
 /** `portcullis device status`: who this device is, and until when. */
 export async function status({ profile: file }: InProfile, stop: AbortSignal): Promise<void> {
   const profile = needProfile(file);
   const answer = await askTeam(clientOf(profile, stop), { method: 'GET', path: 'session' });
-  const told = texts(answer);
+  if (typeof answer.signed_in !== 'boolean') throw notUnderstood();
+  const told = texts(answer, OF_SESSION);
   const signedIn = answer.signed_in === true ? 'yes' : 'no: sign in again (portcullis device login)';
   say(
     [
@@ -171,7 +190,9 @@ export async function status({ profile: file }: InProfile, stop: AbortSignal): P
 export async function report({ profile: file }: InProfile, stop: AbortSignal): Promise<void> {
   const profile = needProfile(file);
   const { facts } = gather(thisMachine());
-  await askTeam(clientOf(profile, stop), { method: 'POST', path: 'report', body: { facts } });
+  const asked = { method: 'POST', path: 'report', body: { facts } } as const;
+  const { reported } = await askTeam(clientOf(profile, stop), asked);
+  if (reported !== true) throw notUnderstood();
   say('Reported.');
 }
 

@@ -76,6 +76,9 @@ test('the network of an IPv6 address is its /64, and an IPv4 address stands for 
   assert.notEqual(networkOf('192.0.2.1'), networkOf('192.0.2.2'));
   assert.equal(networkOf('::ffff:192.0.2.1'), '::ffff:192.0.2.1');
   assert.equal(networkOf('nobody'), 'nobody');
+  assert.equal(networkOf('2001:db8:0:1::1', 48), networkOf('2001:db8:0:2::1', 48));
+  assert.notEqual(networkOf('2001:db8:0:1::1', 48), networkOf('2001:db8:1:1::1', 48));
+  assert.equal(networkOf('192.0.2.1', 48), '192.0.2.1');
 });
 
 test('what is no block is refused', () => {

@@ -23,12 +23,17 @@ export function parseAddress(text: string): Address | null {
 }
 
 /**
- * What stands for the network of an address, to count by: whoever has one IPv6 address has a /64 of them. An IPv4 address
- * stands for itself, and so does what is no address.
+ * What stands for the network of an address, to count by: whoever has one IPv6 address has a /64 of them, and often a
+ * whole /48. An IPv4 address stands for itself, and so does what is no address.
  */
-export function networkOf(ip: string): string {
+export function networkOf(ip: string, prefix: 48 | 64 = 64): string {
   const address = parseAddress(ip);
-  return address?.kind() === 'ipv6' ? address.toByteArray().slice(0, 8).join('.') : ip;
+  return address?.kind() === 'ipv6'
+    ? address
+        .toByteArray()
+        .slice(0, prefix / 8)
+        .join('.')
+    : ip;
 }
 
 /** Canonical text: dotted decimal, or RFC 5952. */

@@ -1,7 +1,10 @@
 import type { JsonObject } from '../kernel/json.ts';
 import type { Rev } from './rev.ts';
 
-/** What a revocation can name. An `email` is a normalised key, an `identity` the key of identitySubject. */
+/**
+ * What a revocation can name. An `email` is a normalised key, an `identity` the key of identitySubject. `devices` has a
+ * user's id: something of their devices ended, and no sign-in from before enrols another. Gates have no use for it.
+ */
 export type SubjectType =
   | 'account'
   | 'user'
@@ -11,6 +14,7 @@ export type SubjectType =
   | 'application'
   | 'provider'
   | 'registration'
+  | 'devices'
   | 'service_token'
   | 'gate';
 

@@ -4,8 +4,20 @@ import { randomHex } from '../kernel/crypto.ts';
 
 /** Writes a file that its owner alone can read, whole or not at all, and on disk before this returns. */
 export function writePrivately(file: string, text: string): void {
-  const fresh = `${file}.new`;
-  const handle = openSync(fresh, 'w', 0o600);
+  // A name that nobody knows before, and no file that is there: a link that waits under it would lead elsewhere.
+  const fresh = `${file}.${randomHex(8)}.new`;
+  const handle = openSync(fresh, 'wx', 0o600);
+  try {
+    fill(handle, text);
+    renameSync(fresh, file);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+  syncFolder(path.dirname(file));
+}
+
+function fill(handle: number, text: string): void {
   try {
     fchmodSync(handle, 0o600);
     writeSync(handle, text);
@@ -13,8 +25,6 @@ export function writePrivately(file: string, text: string): void {
   } finally {
     closeSync(handle);
   }
-  renameSync(fresh, file);
-  syncFolder(path.dirname(file));
 }
 
 /** The same for a file that is written once: whoever comes second leaves it as whoever came first wrote it. */

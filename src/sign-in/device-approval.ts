@@ -12,7 +12,7 @@ import type { Subject } from '../protocol/feed.ts';
 import type { Head } from '../protocol/rev.ts';
 import type { DeviceFacts } from '../protocol/state.ts';
 import type { Change } from '../removal/act.ts';
-import { beginMint, parentStands } from '../removal/mint.ts';
+import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
 import { ENROLMENT_FOR } from './device-enrolments.ts';
 import { ApprovalRefused } from './device-refused.ts';
 import { answerEnrolment, lockWaiting } from './device-store.ts';
@@ -69,6 +69,9 @@ export async function approveEnrolment(tx: Tx, approval: Approval): Promise<Chan
     session: { nonce: session.nonce, rev: revOf(session), endsAt: session.expires_at },
   });
   const registration: Subject = { type: 'registration', id: enrolled.registration.id };
+  const devices: Subject = { type: 'devices', id: user.id };
+  const judged = enrolled.isNew ? [registration, devices] : [registration];
+  if (enrolled.isNew) await refuseUnproven(tx, { parent, devices });
   const expires_at = timestamp(now + ENROLMENT_FOR);
   await answerEnrolment(tx, enrolment.id, {
     status: 'approved',
@@ -95,7 +98,8 @@ export async function approveEnrolment(tx: Tx, approval: Approval): Promise<Chan
       const present = await beginMint(later, accountId);
       await refuseUnfit(later, { user, parent });
       await refuseFallen(later, { parent, head: present });
-      await refuseOlder(later, { parent, head: present, registration });
+      await refuseOlder(later, { parent, head: present, subjects: judged });
+      if (enrolled.isNew) await refuseUnproven(later, { parent, devices });
     },
   };
 }
@@ -134,13 +138,25 @@ async function refuseUnfit(
   if (user.reauthenticate !== 0) throw new ApprovalRefused('session_ended');
 }
 
-/** What was taken from the device after the browser signed in is not given back by that: the person signs in anew. */
+/** What was taken from the devices after the browser signed in is not given back by that: the person signs in anew. */
 async function refuseOlder(
   tx: Tx,
-  { parent, head, registration }: { parent: SessionLineage; head: Head; registration: Subject },
+  { parent, head, subjects }: { parent: SessionLineage; head: Head; subjects: readonly Subject[] },
 ): Promise<void> {
-  const of = { accountId: parent.account_id, rev: revOf(parent), head, subjects: [registration] };
+  const of = { accountId: parent.account_id, rev: revOf(parent), head, subjects };
   if (!(await parentStands(tx, of))) throw new ApprovalRefused('sign_in_again');
+}
+
+/**
+ * Who has had a device taken away enrols a new key in a session for which the provider asked them anew: whoever has the
+ * machine may have the provider's session there as well, which would sign them in by itself.
+ */
+async function refuseUnproven(
+  tx: Tx,
+  { parent, devices }: { parent: SessionLineage; devices: Subject },
+): Promise<void> {
+  if (parent.fresh_login === 1) return;
+  if (await wereRevoked(tx, parent.account_id, [devices])) throw new ApprovalRefused('sign_in_again');
 }
 
 /** A session of the same person, identity and lineage, with a name and an end of its own. */
@@ -155,8 +171,9 @@ function deviceSession(
     ip: enrolment.ip,
     is_warp: true,
   };
-  const own: Pick<SessionRow, 'nonce' | 'identity' | 'issued_at' | 'expires_at'> = {
+  const own: Pick<SessionRow, 'nonce' | 'identity' | 'issued_at' | 'expires_at' | 'parent_nonce'> = {
     nonce: newSessionNonce(),
+    parent_nonce: parent.nonce,
     identity: JSON.stringify(identity),
     issued_at: timestamp(now),
     expires_at: endsAt,

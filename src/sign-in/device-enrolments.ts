@@ -19,7 +19,10 @@ export const ENROLMENT_FOR = 10 * MINUTE;
 export const POLL_EVERY = 2 * SECOND;
 const POLL_TOLERANCE = SECOND;
 
-/** Devices that ask from one address, behind which a whole office may be, and in an account. */
+/**
+ * Devices that ask from one address, behind which a whole office may be, or from one IPv6 site; and in an account, in
+ * which those that are enrolled do not count: who floods it must not keep people from signing in on what they have.
+ */
 const ADDRESS_LIMIT = { name: 'enrol', most: 50, within: 15 * MINUTE } as const;
 const ACCOUNT_LIMIT = { name: 'enrol-all', most: 1000, within: 10 * MINUTE } as const;
 
@@ -42,13 +45,12 @@ export async function beginEnrolment(
   input: { accountId: string; proof: DeviceProof; asked: AskedEnrolment; ip: string; now: number },
 ): Promise<Begun> {
   const { accountId, proof, ip, now } = input;
-  const limits = [
-    [networkOf(ip), ADDRESS_LIMIT],
-    [accountId, ACCOUNT_LIMIT],
-  ] as const;
+  const known = await findEnrolled(tx, accountId, { thumbprint: proof.thumbprint });
+  const ofAddress = [networkOf(ip, 48), ADDRESS_LIMIT] as const;
+  const isEnrolled = known !== null && known.revoked_at === null;
+  const limits = isEnrolled ? [ofAddress] : [ofAddress, [accountId, ACCOUNT_LIMIT] as const];
   if (!(await isWithin(tx, { accountId }, { now, limits }))) throw new DeviceProblem('too_many');
   await refuseUsed(tx, { accountId, proof, now });
-  const known = await findEnrolled(tx, accountId, { thumbprint: proof.thumbprint });
   if (known && known.revoked_at !== null) throw new DeviceProblem('device_refused');
   const deviceCode = randomSecret();
   for (let left = MOST_DRAWS; left > 0; left--) {

@@ -34,6 +34,12 @@ const LONGEST_TEXT = 255;
 /** Controls, lone surrogates, and what would show a text in another order than it is written. */
 const NOT_SHOWN = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
+/** In a name no mark of form or line either: names are read by people, side by side. */
+const NOT_IN_NAMES = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/** What alone shows nothing. */
+const BLANK = /[\s\p{Default_Ignorable_Code_Point}\p{M}\u2800]/gu;
+
 /** Reads `{name, hardware_id?, facts}`, and nothing else. */
 export function readEnrolment(body: unknown): Parsed<AskedEnrolment> {
   if (!isObject(body)) return misread('', 'must be a JSON object');
@@ -70,8 +76,11 @@ function refuseOthers(body: object, known: readonly string[], pointer: string): 
 
 function readName(value: unknown): Parsed<string> {
   const name = typeof value === 'string' ? value.normalize('NFC').trim() : '';
-  const isOk = name !== '' && name.length <= LONGEST_NAME && !NOT_SHOWN.test(name);
-  return isOk ? parsed(name) : misread('/name', `must be a text of 1 to ${LONGEST_NAME} characters`);
+  const isBlank = name.replaceAll(BLANK, '') === '';
+  const isOk = !isBlank && name.length <= LONGEST_NAME && !NOT_IN_NAMES.test(name);
+  return isOk
+    ? parsed(name)
+    : misread('/name', `must be a text of 1 to ${LONGEST_NAME} characters that can be seen`);
 }
 
 function readHardwareId(value: unknown): Parsed<string | null> {

@@ -80,7 +80,7 @@ export function createDevices({ control, vault }: { control: Control; vault: Vau
       const { accountId } = team;
       const limits = [
         [of.session.user_id, PERSON_LIMIT],
-        [networkOf(of.ip), NETWORK_LIMIT],
+        [networkOf(of.ip, 48), NETWORK_LIMIT],
       ] as const;
       const mayTry = await database.write((tx) => isWithin(tx, { accountId }, { now: now(), limits }));
       if (!mayTry) throw new ApprovalRefused('too_many_codes');

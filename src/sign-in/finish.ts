@@ -2,7 +2,7 @@ import type { SeenIdentity } from '../access/users/sessions.ts';
 import { admitUser, recordSignIn } from '../access/users/users.ts';
 import type { Tx } from '../database/database.ts';
 import type { IdentityRow, SignInStateRow, UserRow } from '../database/tables.ts';
-import { SECOND, timestamp } from '../kernel/clock.ts';
+import { timestamp } from '../kernel/clock.ts';
 import { newSessionNonce, newUuid } from '../kernel/ids.ts';
 import { isBlocked } from '../portcullis/blocked-users/blocked-users.ts';
 import { identitySubject, type Subject } from '../protocol/feed.ts';
@@ -10,6 +10,7 @@ import type { Head } from '../protocol/rev.ts';
 import type { Change } from '../removal/act.ts';
 import { beginMint, parentStands, wereRevoked } from '../removal/mint.ts';
 import { wasEndedByProvider } from './backchannel-logout.ts';
+import { isFresh, refuseStale } from './fresh-login.ts';
 import { revOf, sessionItem, subjectsOf } from './lineage.ts';
 import { type ProvenIdentity, provenEmail, seenIdentity } from './proven-identity.ts';
 import { SignInRefused } from './refused.ts';
@@ -44,9 +45,6 @@ export interface FinishedSignIn {
   readonly returnTo: string;
   readonly applicationId: string | null;
 }
-
-/** Providers tell times in whole seconds, cut off. */
-const ROUNDING = SECOND;
 
 /**
  * Mints the session of a sign-in (design §4.3): reading first, then the rows, then the question whether the
@@ -163,18 +161,6 @@ async function mustProve(
 }
 
 /**
- * After a revocation the provider's own session must not sign the browser in again by itself: the first
- * sign-in asks for a fresh login and is held to it by `auth_time` (schedule 22).
- */
-function refuseStale({ proven, acceptsStaleLogin }: FinishInput, state: SignInStateRow): void {
-  if (state.fresh_login !== 1) throw new SignInRefused('reauthenticate');
-  const asked = Date.parse(state.created_at) - ROUNDING;
-  if (proven.authTime === null && acceptsStaleLogin) return;
-  if (proven.authTime === null || !(proven.authTime * 1000 >= asked))
-    throw new SignInRefused('not_reauthenticated');
-}
-
-/**
  * The first identity of a user links by e-mail. A second subject at the same provider, or a second provider
  * without `link_by_email`, does not: whoever can make such an account would become the person.
  */
@@ -241,5 +227,7 @@ function newSession(
     claims: identity.claims,
     amr: JSON.stringify(input.proven.amr),
     provider_sid: input.proven.sid,
+    parent_nonce: null,
+    fresh_login: isFresh(input, state) ? 1 : 0,
   };
 }

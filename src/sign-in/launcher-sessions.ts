@@ -1,15 +1,17 @@
 import type { SeenIdentity } from '../access/users/sessions.ts';
 import type { Tx } from '../database/database.ts';
+import { endDeviceSessions } from '../devices/registrations/registrations.ts';
 import { timestamp } from '../kernel/clock.ts';
 import type { Vault } from '../kernel/crypto.ts';
 import { ApiError, refusal } from '../kernel/errors.ts';
-import { revocation } from '../protocol/feed.ts';
+import { type FeedItem, revocation } from '../protocol/feed.ts';
 import type { SessionState } from '../protocol/state.ts';
 import { type Change, type Control, commitAct } from '../removal/act.ts';
 import { signingIn } from './callback.ts';
 import type { Team } from './directory.ts';
 import {
   deleteOwnSessions,
+  listOnDevices,
   listOwnSessions,
   listUsedApplications,
   lockOwnSessions,
@@ -49,7 +51,7 @@ export function createOwnSessions({ control, vault }: { control: Control; vault:
 
     /**
      * Ends one session of the person, or all of them with the sign-ins under way, by the one primitive: it is in force
-     * when this resolves. False if the session is nobody's, or somebody else's: nothing is ended then.
+     * when this resolves. With another session than one's own go the device sessions that began from it. False if the session is nobody's, or somebody else's: nothing is ended then.
      */
     async end(
       { accountId }: Team,
@@ -59,7 +61,9 @@ export function createOwnSessions({ control, vault }: { control: Control; vault:
       const actor = { ...signingIn(by.email, of.ip), id: by.user_id };
       const act = { accountId, actor, authorize: async () => {} };
       try {
-        return await commitAct(control, act, (tx) => endSessions(tx, { accountId, by, nonce: of.nonce }));
+        return await commitAct(control, act, (tx) =>
+          endSessions(tx, { accountId, by, nonce: of.nonce, now: timestamp(clock.now()) }),
+        );
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return false;
         throw error;
@@ -101,21 +105,38 @@ function toOwnSession(
 /** Only who holds a session that stands ends any; `nonce` of null is all of them. */
 async function endSessions(
   tx: Tx,
-  { accountId, by, nonce }: { accountId: string; by: SessionState; nonce: string | null },
+  { accountId, by, nonce, now }: { accountId: string; by: SessionState; nonce: string | null; now: string },
 ): Promise<Change<true>> {
   const userId = by.user_id;
   const nonces = await lockOwnSessions(tx, { accountId, userId });
   if (!nonces.includes(by.nonce) || !nonces.includes(nonce ?? by.nonce)) throw refusal('notFoundAccess');
+  const isOther = nonce !== null && nonce !== by.nonce;
+  const onDevices = isOther ? await endOnDevices(tx, { accountId, userId, nonce, now }) : [];
   if (nonce === null) await deleteOwnSessions(tx, { accountId, userId });
   else await deleteSession(tx, accountId, nonce);
   return {
     result: true,
     // Of all: also what a sign-in under way would lead to, which has no session yet.
-    items: [revocation(nonce === null ? { type: 'user', id: userId } : { type: 'session', id: nonce })],
+    items: [
+      revocation(nonce === null ? { type: 'user', id: userId } : { type: 'session', id: nonce }),
+      ...onDevices,
+    ],
     audit: {
       action: nonce === null ? 'user.sign_out_everywhere' : 'user.sign_out',
       resource: { type: 'user', id: userId },
       metadata: nonce === null ? { sessions: nonces.length } : { session: nonce },
     },
   };
+}
+
+/**
+ * Ends the device sessions that began from a session: whoever ends that of another browser does not want what was
+ * done in it to go on.
+ */
+async function endOnDevices(
+  tx: Tx,
+  of: { accountId: string; userId: string; nonce: string; now: string },
+): Promise<readonly FeedItem[]> {
+  const nonces = await listOnDevices(tx, of);
+  return (await endDeviceSessions(tx, { ...of, nonces })).items;
 }

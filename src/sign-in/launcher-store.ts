@@ -71,6 +71,21 @@ export async function lockOwnSessions(tx: Tx, { accountId, userId }: OfUser): Pr
   return rows.map(({ nonce }) => nonce);
 }
 
+/** The sessions on devices to which the person said yes in this one. */
+export async function listOnDevices(
+  tx: Tx,
+  { accountId, userId, nonce }: OfUser & { nonce: string },
+): Promise<string[]> {
+  const rows = await tx.query
+    .selectFrom('sessions')
+    .select('nonce')
+    .where('account_id', '=', accountId)
+    .where('user_id', '=', userId)
+    .where('parent_nonce', '=', nonce)
+    .execute();
+  return rows.map((row) => row.nonce);
+}
+
 export async function deleteOwnSessions(tx: Tx, { accountId, userId }: OfUser): Promise<void> {
   await tx.query
     .deleteFrom('sessions')

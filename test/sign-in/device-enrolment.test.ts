@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sha256 } from '../../src/kernel/crypto.ts';
 import {
   answerDevice,
   DEVICE,
@@ -68,6 +69,12 @@ gatedOnBothDatabases('enrolling a device', (world) => {
       [{ name: 'x'.repeat(101), facts }, /\/name/],
       [{ name: 'a\u202eb', facts }, /\/name/],
       [{ name: 'a\u0007b', facts }, /\/name/],
+      [{ name: 'a\u200bb', facts }, /\/name/],
+      [{ name: 'a\u061cb', facts }, /\/name/],
+      [{ name: 'a\u2028b', facts }, /\/name/],
+      [{ name: 'a\u2029b', facts }, /\/name/],
+      [{ name: '\u200b', facts }, /\/name/],
+      [{ name: '\u3164 \u2800', facts }, /\/name/],
       [{ name, facts: { type: 'toaster' } }, /\/facts\/type/],
       [{ name, facts: { type: 'linux', root: true } }, /\/facts\/root/],
       [{ name, facts: { type: 'linux', model: 7 } }, /\/facts\/model/],
@@ -117,6 +124,36 @@ gatedOnBothDatabases('enrolling a device', (world) => {
     }
     assert.deepEqual([statuses.indexOf(429), statuses.length], [50, 51]);
     await deviceInHand(world()).begin();
+  });
+
+  test('counts an IPv6 site as one network', async () => {
+    const statuses: number[] = [];
+    for (let asked = 0; asked < 51; asked++) {
+      const headers = { 'x-forwarded-for': `2001:db8:7:${asked.toString(16)}::1` };
+      const device = deviceInHand(world());
+      statuses.push((await device.ask('POST', 'enrollments', { body: device.enrollment, headers })).status);
+    }
+    assert.deepEqual([statuses.indexOf(429), statuses.length], [50, 51]);
+    const headers = { 'x-forwarded-for': '2001:db8:8::1' };
+    const other = deviceInHand(world());
+    assert.equal((await other.ask('POST', 'enrollments', { body: other.enrollment, headers })).status, 200);
+  });
+
+  test('lets those who are enrolled sign in again where an account is flooded', async () => {
+    const browser = await world().signedIn(world().person());
+    const [enrolled, other] = [deviceInHand(world()), deviceInHand(world())];
+    await enrolled.enrolledBy(browser);
+    const counted = `enrol-all ${sha256(world().account_id)}`;
+    const count = (uses: number) =>
+      world().app.app.control.database.write((tx) =>
+        tx.query.updateTable('pin_counts').set({ uses }).where('counted', '=', counted).executeTakeFirst(),
+      );
+    assert.equal((await count(1000)).numUpdatedRows, 1n);
+    const refused = await other.ask('POST', 'enrollments', { body: other.enrollment });
+    assert.deepEqual([refused.status, refused.body.reason], [429, 'too_many']);
+    await enrolled.enrolledBy(browser);
+    await count(1);
+    await other.begin();
   });
 
   test('tells nobody but the device that asked, and not too often', async () => {

@@ -9,6 +9,7 @@ import {
   deviceInHand,
   openDevice,
   pressDevice,
+  signInAgain,
 } from '../support/device-in-hand.ts';
 import { type Gated, gatedOnBothDatabases } from '../support/gated.ts';
 import { behindHeldCounter } from '../support/held-counter.ts';
@@ -174,7 +175,7 @@ gatedOnBothDatabases('a device of somebody without a seat, when none is left', (
       'feed_entries',
       'audit_entries',
     ])
-      assert.deepEqual(after[table], before[table], table);
+      assert.deepEqual(withoutLog(after[table]), withoutLog(before[table]), table);
     const [, number] = /Request <code>(\w+)</.exec(page.text) ?? [];
     const line = world().log.find(({ msg, requestId }) => msg === 'device refused' && requestId === number);
     assert.equal(line?.reason, 'no_seat');
@@ -240,16 +241,22 @@ gatedOnBothDatabases('an enrolled device', (world) => {
     assert.equal((await device.session()).status, 200);
   });
 
-  test('is unknown once its registration is deleted, and the same key can be enrolled anew', async () => {
-    const { device, registration_id, browser } = await enrolled();
+  test('is unknown once its registration is deleted, and the same key can be enrolled anew after a fresh sign-in', async () => {
+    const { device, registration_id, browser, person } = await enrolled();
     const { sdk, account_id } = world();
     await sdk.zeroTrust.devices.registrations.delete(registration_id, { account_id });
     assert.equal((await device.session()).body.reason, 'device_unknown');
+    await signInAgain(world(), browser, { person });
     const anew = await device.enrolledBy(browser);
     assert.notEqual(anew.registration_id, registration_id);
     assert.equal((await device.session()).status, 200);
   });
 });
+
+/** What the log of requests counts is written when there is time for it. */
+function withoutLog(rows: readonly string[] = []): string[] {
+  return rows.filter((row) => !row.includes('"kind":"access_requests_'));
+}
 
 /** A device whose page a person has open. */
 async function shown(world: Gated) {

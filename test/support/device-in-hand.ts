@@ -4,6 +4,7 @@ import { generateP256KeyPair } from '../../src/kernel/crypto.ts';
 import { makeDeviceProof, PROOF_HEADER } from '../../src/protocol/device-proof.ts';
 import type { Browser, Page } from './browser.ts';
 import type { Gated } from './gated.ts';
+import { type Person, signIn } from './openid-provider.ts';
 
 export const DEVICE = '/cdn-cgi/access/device';
 export const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -82,6 +83,16 @@ export function deviceInHand(world: Gated, name = 'Laptop', key = generateP256Ke
 /** The page of a code, as a person opens it. */
 export function openDevice(world: Gated, browser: Browser, user_code: string): Promise<Page> {
   return browser.get(`${world.team}${DEVICE}?${new URLSearchParams({ user_code })}`);
+}
+
+/** Signs in anew, as the page of a device has people do that refused their session; the page that it leads to. */
+export async function signInAgain(
+  world: Gated,
+  browser: Browser,
+  { person, user_code }: { person: Person; user_code?: string },
+): Promise<Page> {
+  const query = new URLSearchParams({ ...(user_code === undefined ? {} : { user_code }), again: '1' });
+  return await signIn(browser, `${world.team}${DEVICE}?${query}`, { login: person.sub });
 }
 
 /** What the form of the page carries. */

@@ -109,6 +109,8 @@ export async function enrolTestDevice(
       expires_at: endsAt,
       amr: '[]',
       provider_sid: null,
+      parent_nonce: null,
+      fresh_login: null,
     });
     const lineage = await findLineage(tx, accountId, nonce);
     assert.ok(lineage);

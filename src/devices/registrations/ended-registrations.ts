@@ -2,15 +2,22 @@ import type { Tx } from '../../database/database.ts';
 import type { RegistrationRow } from '../../database/tables.ts';
 import { type FeedItem, revocation } from '../../protocol/feed.ts';
 import { addToDeviceCounts, lockDevices } from './device-store.ts';
-import { addToUserCounts, deleteRegistrations, deleteSessions, updateRegistrations } from './store.ts';
+import {
+  addToUserCounts,
+  deletePendingEnrolments,
+  deleteRegistrations,
+  deleteSessions,
+  updateRegistrations,
+} from './store.ts';
 
 /** `delete`: the rows go. `revoke`: they stay, revoked. `reauthenticate`: their device sessions end, no more. */
 export type Ending = 'delete' | 'revoke' | 'reauthenticate';
 
 /**
  * Ends registrations. They are locked, and their users before them. Their device sessions go with the sessions that
- * came with those, so that nothing usable stays behind; counts are kept. Answers what gates must know, and how many
- * there was anything to end of.
+ * came with those, so that nothing usable stays behind; counts are kept. No sign-in of their users from before enrols
+ * another key afterwards (subject `devices`), and with a registration goes what its key asked for meanwhile. Answers
+ * what gates must know, and how many there was anything to end of.
  */
 export async function endRegistrations(
   tx: Tx,
@@ -30,14 +37,20 @@ export async function endRegistrations(
   );
   const nonces = noncesOf(ended);
   await deleteSessions(tx, accountId, nonces);
-  if (how === 'delete') await deleteRegistrations(tx, accountId, ids);
-  else {
+  if (how === 'delete') {
+    await deleteRegistrations(tx, accountId, ids);
+    await deletePendingEnrolments(
+      tx,
+      accountId,
+      ended.map((row) => row.thumbprint),
+    );
+  } else {
     const revoked = how === 'revoke' ? { revoked_at: now } : {};
     await updateRegistrations(tx, { accountId, ids }, { ...NO_SESSION, ...revoked, updated_at: now });
   }
   if (how !== 'reauthenticate') await count(tx, ended, -1);
   return {
-    items: [...ended.flatMap(endingItems), ...nonces.flatMap(sessionEndingItems)],
+    items: [...ended.flatMap(endingItems), ...nonces.flatMap(sessionEndingItems), ...ownersItems(ended)],
     count: ended.length,
   };
 }
@@ -78,6 +91,11 @@ function noncesOf(rows: readonly RegistrationRow[]): string[] {
 
 function endingItems({ id }: RegistrationRow): FeedItem[] {
   return [revocation({ type: 'registration', id }), { kind: 'registration', id, state: null }];
+}
+
+function ownersItems(rows: readonly RegistrationRow[]): FeedItem[] {
+  const userIds = [...new Set(rows.map((row) => row.user_id))].sort();
+  return userIds.map((id) => revocation({ type: 'devices', id }));
 }
 
 /** What gates must know of a session that ended with its device session. */

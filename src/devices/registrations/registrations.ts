@@ -2,7 +2,7 @@ import type { Reader, Tx } from '../../database/database.ts';
 import type { RegistrationRow } from '../../database/tables.ts';
 import { MINUTE, timestamp } from '../../kernel/clock.ts';
 import { newUuid } from '../../kernel/ids.ts';
-import type { FeedItem } from '../../protocol/feed.ts';
+import type { FeedItem, Subject } from '../../protocol/feed.ts';
 import { type Rev, survives } from '../../protocol/rev.ts';
 import type { DeviceFacts, RegistrationState } from '../../protocol/state.ts';
 import { readRevocations } from '../../removal/store.ts';
@@ -25,8 +25,8 @@ import {
 
 /**
  * Why a device is not enrolled: its key is registered to somebody else; its registration is revoked, or gone; the
- * sign-in is older than the end of the registration's last device session, so the person has to sign in afresh; or
- * the person, or the device, has as many registrations as one can have.
+ * sign-in is older than the end of the registration's last device session, or, for a key that is new, than the end of
+ * any of the person's registrations, so they have to sign in afresh; or the person, or the device, has as many registrations as one can have.
  */
 export type DeviceRefusal = 'device_of_another' | 'device_revoked' | 'sign_in_again' | 'too_many_devices';
 
@@ -76,6 +76,7 @@ export async function enrolDevice(
   if (!owner) throw new DeviceRefused('device_revoked');
   const [known] = await lockRegistrations(tx, accountId, { thumbprint });
   if (known) return await renewed(tx, { input, owner, known });
+  await refuseOlder(tx, { accountId, rev: input.session.rev, subject: { type: 'devices', id: owner.id } });
   const owned = await findRegistrations(tx, accountId, { userId: owner.id });
   if (owned.length >= MOST_REGISTRATIONS) throw new DeviceRefused('too_many_devices');
   const id = newUuid();
@@ -96,7 +97,7 @@ async function renewed(
   const { accountId, now, session } = input;
   if (known.user_id !== owner.id) throw new DeviceRefused('device_of_another');
   if (known.revoked_at !== null) throw new DeviceRefused('device_revoked');
-  await refuseOlder(tx, known, session.rev);
+  await refuseOlder(tx, { accountId, rev: session.rev, subject: { type: 'registration', id: known.id } });
   const former = known.session_nonce === session.nonce ? null : known.session_nonce;
   const change = {
     ...sessionOf(input),
@@ -113,9 +114,15 @@ async function renewed(
   return { registration, items: [...ended, registrationItem(registration)], isNew: false };
 }
 
-/** A session that began before the registration was last revoked must not begin a device session: no gate would take it. */
-async function refuseOlder(tx: Tx, { account_id, id }: RegistrationRow, rev: Rev): Promise<void> {
-  const revocations = await readRevocations(tx, account_id, [{ type: 'registration', id }]);
+/**
+ * A session that began before the registration was last revoked must not begin a device session: no gate would take it.
+ * Nor may one enrol a new key that is older than what was taken from the person's devices.
+ */
+async function refuseOlder(
+  tx: Tx,
+  { accountId, rev, subject }: { accountId: string; rev: Rev; subject: Subject },
+): Promise<void> {
+  const revocations = await readRevocations(tx, accountId, [subject]);
   if (revocations.some((at) => !survives(rev, at))) throw new DeviceRefused('sign_in_again');
 }
 
@@ -133,6 +140,22 @@ export async function endDevicesOf(
   const ended = await endRegistrations(tx, { accountId, rows, how, now });
   if (how === 'delete') await forgetLastSeen(tx, accountId, userId);
   return ended;
+}
+
+/** Ends those device sessions of a user that came with one of these sessions; the registrations stay. The same answer. */
+export async function endDeviceSessions(
+  tx: Tx,
+  {
+    accountId,
+    userId,
+    nonces,
+    now,
+  }: { accountId: string; userId: string; nonces: readonly string[]; now: string },
+): Promise<{ items: FeedItem[]; count: number }> {
+  await lockOwners(tx, accountId, [userId]);
+  const rows = await lockRegistrations(tx, accountId, { userId });
+  const meant = rows.filter((row) => row.session_nonce !== null && nonces.includes(row.session_nonce));
+  return await endRegistrations(tx, { accountId, rows: meant, how: 'reauthenticate', now });
 }
 
 /** Devices do not go on naming a person whose registrations are gone. */

@@ -125,6 +125,22 @@ export async function deleteRegistrations(tx: Tx, accountId: string, ids: readon
   );
 }
 
+/** Deletes what these keys have asked for and nobody has answered. */
+export async function deletePendingEnrolments(
+  tx: Tx,
+  accountId: string,
+  thumbprints: readonly string[],
+): Promise<void> {
+  await inParts(thumbprints, (some) =>
+    tx.query
+      .deleteFrom('device_enrolments')
+      .where('account_id', '=', accountId)
+      .where('thumbprint', 'in', [...some])
+      .where('status', '=', 'pending')
+      .execute(),
+  );
+}
+
 /** Deletes the sessions that came with device sessions, and with them the hand-offs under way. */
 export async function deleteSessions(tx: Tx, accountId: string, nonces: readonly string[]): Promise<void> {
   await inParts(nonces, (some) =>
