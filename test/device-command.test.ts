@@ -155,7 +155,10 @@ gatedOnBothDatabases('portcullis device', (world) => {
     assert.deepEqual([refused.code, refused.stderr], [1, 'the person refused to enrol this device\n']);
     assert.equal(await readFile(file('stopped'), 'utf8'), key);
     const unknown = await run('status', profile('stopped'));
-    assert.deepEqual([unknown.code, unknown.stderr], [1, 'this device is not enrolled\n']);
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [1, 'this device is not enrolled: portcullis device enroll\n'],
+    );
   });
 
   test('enrols, tells who it is, reports, signs in again, and forgets its key', async () => {
@@ -165,7 +168,9 @@ gatedOnBothDatabases('portcullis device', (world) => {
     assert.equal(done.code, 0, done.stderr);
     assert.match(
       done.stdout,
-      new RegExp(`\\nThis device is enrolled for ${person.email} at ${world().team} until `),
+      new RegExp(
+        `\\nThis device is enrolled for ${person.email} at ${world().team}\\. You are signed in on it until `,
+      ),
     );
     const kept = JSON.parse(await readFile(file('walk'), 'utf8')) as {
       registration_id: string;
@@ -185,7 +190,10 @@ gatedOnBothDatabases('portcullis device', (world) => {
       body: { email: person.email, warp_session_reauth: true },
     });
     const ended = await run('status', profile('walk'));
-    assert.deepEqual([ended.code, ended.stderr], [1, 'the person has to sign in on this device again\n']);
+    assert.deepEqual(
+      [ended.code, ended.stderr],
+      [1, 'the person has to sign in on this device again: portcullis device login\n'],
+    );
     await using login = runProgram(['device', 'login', profile('walk')], { env: env() });
     const address = `${world().team}${DEVICE}?user_code=${await codeOf(login)}`;
     const shown = await signIn(browser, address, { login: person.sub });

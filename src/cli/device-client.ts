@@ -106,10 +106,19 @@ export function plain(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ').slice(0, 500);
 }
 
+/** What helps, by the server's reason. */
+const WAY_ON: ReadonlyMap<string, string> = new Map([
+  ['session_ended', 'portcullis device login'],
+  ['device_unknown', 'portcullis device enroll'],
+]);
+
 /** The end of a command for whatever asking threw. */
 export function toFailure(error: unknown): DeviceFailed {
   if (error instanceof DeviceFailed) return error;
   if (error instanceof Unreachable) return new DeviceFailed(error.message, COULD_NOT, error);
-  if (error instanceof Refused) return new DeviceFailed(error.description, REFUSED, error);
+  if (error instanceof Refused) {
+    const wayOn = WAY_ON.get(error.reason);
+    return new DeviceFailed(wayOn ? `${error.description}: ${wayOn}` : error.description, REFUSED, error);
+  }
   throw error;
 }

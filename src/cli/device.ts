@@ -81,7 +81,9 @@ async function signIn(file: string, { profile, stop, name: given }: SigningIn): 
     email: told.email,
     sessionExpiresAt: told.session_expires_at,
   });
-  say(`This device is enrolled for ${told.email} at ${profile.team} until ${told.session_expires_at}.`);
+  say(
+    `This device is enrolled for ${told.email} at ${profile.team}. You are signed in on it until ${told.session_expires_at}.`,
+  );
 }
 
 interface Begun {
@@ -180,7 +182,7 @@ export async function status({ profile: file }: InProfile, stop: AbortSignal): P
       `person         ${told.email}`,
       `device         ${told.device_name} (${told.device_id})`,
       `registration   ${told.registration_id}`,
-      `device session until ${told.session_expires_at}`,
+      `until          ${told.session_expires_at}`,
       `signed in      ${signedIn}`,
     ].join('\n'),
   );

@@ -75,9 +75,16 @@ function problemsOf(validator: Validator, value: unknown, part: Part) {
   return problems.length > 0 ? onePerPointer(problems) : [{ pointer: prefix, message: 'is not valid' }];
 }
 
-/** A failed union reports each branch; the last words on a place are the ones about the union itself. */
+/** A failed union reports each branch, and then itself: what its branches want says more. */
 function onePerPointer(problems: { pointer: string; message: string }[]) {
-  return [...new Map(problems.map((problem) => [problem.pointer, problem])).values()].slice(0, 20);
+  const places = [...Map.groupBy(problems, ({ pointer }) => pointer)].slice(0, 20);
+  return places.map(([pointer, said]) => ({ pointer, message: inOne(said.map(({ message }) => message)) }));
+}
+
+function inOne(messages: readonly string[]): string {
+  const last = messages.at(-1) ?? 'is not valid';
+  const branches = [...new Set(messages.slice(0, -1))].slice(0, 4);
+  return last.endsWith('in anyOf') && branches.length > 0 ? branches.join(', or ') : last;
 }
 
 /** Names of the input that the schema does not know: ignored, but said (decisions, Bodies). */

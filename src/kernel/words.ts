@@ -123,7 +123,7 @@ export const words = {
   },
   goOn: {
     title: 'You are signed in',
-    link: 'Go on to the application',
+    link: 'Go on',
   },
   signOut: {
     title: (organization: string) => `Sign out of ${organization}?`,

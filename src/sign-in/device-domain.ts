@@ -88,7 +88,7 @@ const TOLD: Readonly<Record<Exclude<ApprovalReason, Asked>, readonly [status: nu
   device_of_another: [403, said.ofAnother],
   device_revoked: [403, said.revoked],
   too_many_devices: [403, said.tooMany],
-  no_seat: [403, said.noSeat],
+  seat_limit: [403, said.noSeat],
 };
 
 type Asked = 'code_unknown' | 'too_many_codes' | 'session_ended' | 'sign_in_again';

@@ -1,4 +1,4 @@
-/** Why a device was not enrolled, as the person at the browser is told; docs/devices.md names them all. */
+/** Why a device was not enrolled, as the person at the browser is told, and as the log has it. */
 export type ApprovalReason =
   | 'code_unknown'
   | 'too_many_codes'
@@ -8,7 +8,7 @@ export type ApprovalReason =
   | 'device_of_another'
   | 'device_revoked'
   | 'too_many_devices'
-  | 'no_seat';
+  | 'seat_limit';
 
 /** A device that was not enrolled; whatever was begun for it is undone. */
 export class ApprovalRefused extends Error {

@@ -70,7 +70,7 @@ export async function answerEnrolment(
   await tx.query.updateTable('device_enrolments').set(answer).where('id', '=', id).execute();
 }
 
-/** Notes that the device asked now; when it had asked before, or null. */
+/** Notes that the device asked now; false if it asked once more meanwhile. */
 export async function notePoll(
   tx: Tx,
   { id, now, polledAt }: { id: string; now: string; polledAt: string | null },

@@ -136,7 +136,7 @@ async function approve(control: Control, team: Team, of: Answering): Promise<App
       const approval = approvalOf(team, of, control.clock.now());
       return await commitAct(control, actOf(team, of), (tx) => approveEnrolment(tx, approval));
     } catch (error) {
-      if (error instanceof SeatRefused) throw new ApprovalRefused('no_seat', error);
+      if (error instanceof SeatRefused) throw new ApprovalRefused('seat_limit', error);
       if (error instanceof DeviceRefused) throw new ApprovalRefused(error.reason, error);
       // The person went while this one was minting, or somebody enrolled the key meanwhile: look again.
       const failure = failureOf(error);

@@ -178,7 +178,7 @@ gatedOnBothDatabases('a device of somebody without a seat, when none is left', (
       assert.deepEqual(withoutLog(after[table]), withoutLog(before[table]), table);
     const [, number] = /Request <code>(\w+)</.exec(page.text) ?? [];
     const line = world().log.find(({ msg, requestId }) => msg === 'device refused' && requestId === number);
-    assert.equal(line?.reason, 'no_seat');
+    assert.equal(line?.reason, 'seat_limit');
     await setSeatLimit(app, null);
     assert.equal((await answerDevice(world(), { browser, user_code: form.code })).status, 200);
     assert.equal((await device.poll(device_code)).status, 200);

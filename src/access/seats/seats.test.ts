@@ -84,9 +84,9 @@ refuses('changes of seats that are refused', prepare, [
   ),
 ]);
 
-const limits: readonly (readonly [name: string, body: unknown, pointer: string])[] = [
+const limits: readonly (readonly [name: string, body: unknown, pointer: string, says?: RegExp])[] = [
   ['none said', {}, '/limit'],
-  ['less than nothing', { limit: -1 }, '/limit'],
+  ['less than nothing', { limit: -1 }, '/limit', /must be >= 0, or must be null/],
   ['a fraction', { limit: 1.5 }, '/limit'],
   ['a word', { limit: '10' }, '/limit'],
   ['more than ten million', { limit: 10_000_001 }, '/limit'],
@@ -95,11 +95,11 @@ const limits: readonly (readonly [name: string, body: unknown, pointer: string])
 refuses(
   'seat limits that are refused',
   prepare,
-  limits.map(([name, body, pointer]) => ({
+  limits.map(([name, body, pointer, says = /\w/]) => ({
     name,
     sends: ({ stage: { app } }) =>
       asking(app, 'PUT', `/accounts/${app.credentials.account_id}/portcullis/seats`, body),
-    refusal: invalid(pointer, 1001),
+    refusal: { ...invalid(pointer, 1001), says },
   })),
 );
 

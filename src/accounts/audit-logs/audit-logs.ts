@@ -35,8 +35,6 @@ export function presentAuditEntry(entry: AuditEntryRow) {
   };
 }
 
-export type PresentedAuditEntry = ReturnType<typeof presentAuditEntry>;
-
 function withoutNulls<K extends string>(values: Record<K, string | null>): Partial<Record<K, string>> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as Partial<
     Record<K, string>

@@ -8,8 +8,8 @@ export type StoredDevice = Omit<PhysicalDeviceRow, 'ordinal'>;
 
 /** What a list is narrowed to; ids in lower case, e-mail and search in the form in which they are stored. */
 export interface DeviceFilter {
+  /** Those with a registration that is not revoked: with the others, alone, or left out. */
   readonly active: 'include' | 'only' | 'exclude';
-  /** Only those with a registration that is not revoked. */
   readonly ids?: readonly string[];
   readonly lastSeenEmail?: string;
   readonly search?: string;

@@ -43,11 +43,18 @@ export function told(from: Telling & { device: Pick<StoredDevice, 'id' | 'hardwa
     facts: JSON.stringify(facts),
     client_version: facts.client_version ?? '',
     updated_at: now,
-    last_seen_at: now,
-    last_seen_user_id: owner.id,
-    last_seen_email: owner.email_key,
-    last_seen_registration_id: from.registrationId,
+    ...seenBy({ id: from.registrationId, user_id: owner.id, user_email_key: owner.email_key }, now),
     public_ip: from.ip,
+  };
+}
+
+/** When a device was seen last, and with whom. */
+export function seenBy(row: Pick<RegistrationRow, 'id' | 'user_id' | 'user_email_key'>, now: string) {
+  return {
+    last_seen_at: now,
+    last_seen_user_id: row.user_id,
+    last_seen_email: row.user_email_key,
+    last_seen_registration_id: row.id,
   };
 }
 

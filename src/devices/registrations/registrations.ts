@@ -1,4 +1,4 @@
-import type { Reader, Tx } from '../../database/database.ts';
+import type { Tx } from '../../database/database.ts';
 import type { RegistrationRow } from '../../database/tables.ts';
 import { MINUTE, timestamp } from '../../kernel/clock.ts';
 import { newUuid } from '../../kernel/ids.ts';
@@ -6,7 +6,7 @@ import type { FeedItem, Subject } from '../../protocol/feed.ts';
 import { type Rev, survives } from '../../protocol/rev.ts';
 import type { DeviceFacts, RegistrationState } from '../../protocol/state.ts';
 import { readRevocations } from '../../removal/store.ts';
-import { newDevice, newRegistration, SEEN_NOBODY, sessionOf, told } from './device-rows.ts';
+import { newDevice, newRegistration, SEEN_NOBODY, seenBy, sessionOf, told } from './device-rows.ts';
 import { admitDevice, devicesThatSaw, lockDevices, updateDevice } from './device-store.ts';
 import { count, type Ending, endRegistrations, sessionEndingItems } from './ended-registrations.ts';
 import { registrationItem } from './registration-states.ts';
@@ -26,7 +26,8 @@ import {
 /**
  * Why a device is not enrolled: its key is registered to somebody else; its registration is revoked, or gone; the
  * sign-in is older than the end of the registration's last device session, or, for a key that is new, than the end of
- * any of the person's registrations, so they have to sign in afresh; or the person, or the device, has as many registrations as one can have.
+ * any of the person's registrations, so they have to sign in afresh; or the person, or the device, has as many
+ * registrations as one can have.
  */
 export type DeviceRefusal = 'device_of_another' | 'device_revoked' | 'sign_in_again' | 'too_many_devices';
 
@@ -201,15 +202,6 @@ async function hold(tx: Tx, accountId: string, id: string): Promise<{ owner: Own
   return { owner, row };
 }
 
-/** The registration of that key, revoked or not; null if there is none in this account. */
-export async function findRegistrationByThumbprint(
-  reader: Reader,
-  { accountId, thumbprint }: { accountId: string; thumbprint: string },
-): Promise<RegistrationRow | null> {
-  const [row] = await findRegistrations(reader, accountId, { thumbprint });
-  return row ?? null;
-}
-
 /** How many are marked in one transaction. */
 const MARKED_AT_ONCE = 500;
 
@@ -231,15 +223,6 @@ export async function markSeen(
     const row = byDevice.get(device.id);
     if (row) await updateDevice(tx, device, seenBy(row, now));
   }
-}
-
-function seenBy(row: RegistrationRow, now: string) {
-  return {
-    last_seen_at: now,
-    last_seen_user_id: row.user_id,
-    last_seen_email: row.user_email_key,
-    last_seen_registration_id: row.id,
-  };
 }
 
 /** The user's name has changed: lists of registrations are ordered by it. The user is locked. */
