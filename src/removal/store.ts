@@ -4,7 +4,14 @@ import { inParts } from '../database/parts.ts';
 import type { FeedEntryRow } from '../database/tables.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { chainOf, EMPTY_CHAIN } from '../protocol/chain.ts';
-import type { FeedBatch, FeedItem, StateKind, Subject, SubjectType } from '../protocol/feed.ts';
+import {
+  type FeedBatch,
+  type FeedItem,
+  type StateKind,
+  type Subject,
+  type SubjectType,
+  subjectKey,
+} from '../protocol/feed.ts';
 import type { FormerEpoch, Head, Rev } from '../protocol/rev.ts';
 
 /** Where an account's feed stands, and the chain up to there. */
@@ -66,7 +73,7 @@ export async function appendFeed(
       .values([...some])
       .execute(),
   );
-  for (const subject of revokedSubjects(items)) await keepRevocation(tx, accountId, at, subject);
+  await keepRevocations(tx, { accountId, at }, revokedSubjects(items));
   await tx.query
     .updateTable('feed_heads')
     .set({ chain, chained: at.position })
@@ -75,17 +82,32 @@ export async function appendFeed(
   return { accountId, at, items, chain };
 }
 
-async function keepRevocation(tx: Tx, accountId: string, at: Rev, subject: Subject): Promise<void> {
-  await tx.query
-    .insertInto('revocations')
-    .values({ account_id: accountId, subject_type: subject.type, subject_id: subject.id, ...at })
-    .onConflict((conflict) => conflict.columns(['account_id', 'subject_type', 'subject_id']).doUpdateSet(at))
-    .execute();
+async function keepRevocations(
+  tx: Tx,
+  { accountId, at }: { accountId: string; at: Rev },
+  subjects: readonly Subject[],
+): Promise<void> {
+  const rows = subjects.map(({ type, id }) => ({
+    account_id: accountId,
+    subject_type: type,
+    subject_id: id,
+    ...at,
+  }));
+  await inParts(rows, (some) =>
+    tx.query
+      .insertInto('revocations')
+      .values([...some])
+      .onConflict((conflict) =>
+        conflict.columns(['account_id', 'subject_type', 'subject_id']).doUpdateSet(at),
+      )
+      .execute(),
+  );
 }
 
-/** The subjects that a batch revokes. */
+/** The subjects that a batch revokes, each once. */
 function revokedSubjects(items: readonly FeedItem[]): Subject[] {
-  return items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
+  const subjects = items.flatMap((item) => (item.kind === 'revocation' ? [item.subject] : []));
+  return [...new Map(subjects.map((subject) => [subjectKey(subject), subject])).values()];
 }
 
 /** The newest revocation of each of these subjects that has one. */
