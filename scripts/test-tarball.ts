@@ -17,6 +17,15 @@ const INSTALL_LIMIT_MS = 240_000;
 const HEALTHY_WITHIN_MS = 30_000;
 const ENDED_WITHIN_MS = 15_000;
 
+const PROOF_SCRIPT = `
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { makeDeviceProof, readDeviceProof } from 'portcullis/device-proof';
+const privateJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+const request = { method: 'GET', url: 'https://wiki.example/', now: Date.now() };
+const read = readDeviceProof(makeDeviceProof({ ...request, privateJwk, jti: randomUUID() }), request);
+console.log('thumbprint' in read ? 'it is proven' : read.reason);
+`;
+
 // The Node that runs this script also runs npm and what is installed, whatever else the machine has.
 const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` };
 
@@ -89,15 +98,6 @@ async function checkExport(): Promise<void> {
   if (printed.trim() !== 'it is proven') throw new Error(`portcullis/device-proof says "${printed.trim()}"`);
   say('a program can make device proofs with it');
 }
-
-const PROOF_SCRIPT = `
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { makeDeviceProof, readDeviceProof } from 'portcullis/device-proof';
-const privateJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
-const request = { method: 'GET', url: 'https://wiki.example/', now: Date.now() };
-const read = readDeviceProof(makeDeviceProof({ ...request, privateJwk, jti: randomUUID() }), request);
-console.log('thumbprint' in read ? 'it is proven' : read.reason);
-`;
 
 async function checkServe(program: string): Promise<void> {
   const listen = `127.0.0.1:${await freePort()}`;

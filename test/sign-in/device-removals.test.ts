@@ -62,19 +62,19 @@ gatedOnBothDatabases('a removal between two steps of an enrolment', (world) => {
       await assertNotEnrolled(world(), device, device_code);
     });
 
-    test(`${name} while the person says yes: either there is nothing, or it has ended`, async (t) => {
+    test(`${name} while the person says yes: either there is nothing, or it has ended`, async () => {
       const { url } = world().database;
-      if (url === null) return t.skip('one writer at a time');
       for (const isFirst of [true, false]) {
         const { device, form, browser, person, device_code } = await shown(world());
         const press = () => pressDevice(world(), browser, { ...form, decision: 'enrol' });
         const acts = [() => remove(world(), person), press];
-        const outcomes = await behindHeldCounter(
-          { url, accountId: world().account_id },
-          isFirst ? acts : acts.reverse(),
-        );
+        const ordered = isFirst ? acts : acts.reverse();
+        // SQLite has one writer at a time, in whatever order they come.
+        const outcomes = await (url === null
+          ? Promise.allSettled(ordered.map((act) => act()))
+          : behindHeldCounter({ url, accountId: world().account_id }, ordered));
         for (const outcome of outcomes) assert.equal(outcome.status, 'fulfilled', String(outcome));
-        if (isFirst) await assertNotEnrolled(world(), device, device_code);
+        if (isFirst && url !== null) await assertNotEnrolled(world(), device, device_code);
         assert.equal(await signsIn(device), false);
         assert.deepEqual(await sessionsOf(world(), person), []);
       }
