@@ -23,8 +23,8 @@ const full: Sizes = {
 };
 
 const quick: Sizes = {
-  ...{ users: 20_000, few: 1_000, userGroups: 10_000, deletions: 15 },
-  ...{ rounds: 3, pages: 10, mocked: 2, fuzzed: 0 },
+  ...{ users: 10_000, few: 1_000, userGroups: 5_000, deletions: 6 },
+  ...{ rounds: 2, pages: 6, mocked: 1, fuzzed: 0 },
 };
 
 export function sizesOf({ quick: isQuick }: { quick: boolean }): Sizes {
