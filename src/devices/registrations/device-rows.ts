@@ -58,14 +58,6 @@ export function seenBy(row: Pick<RegistrationRow, 'id' | 'user_id' | 'user_email
   };
 }
 
-/** What a device says of a person who is gone. */
-export const SEEN_NOBODY = {
-  last_seen_user_id: null,
-  last_seen_email: '',
-  last_seen_registration_id: null,
-  public_ip: null,
-};
-
 /** A registration that has its first device session. */
 export function newRegistration(from: {
   id: string;

@@ -70,14 +70,37 @@ export async function updateDevice(
 
 /** Adds to the devices' counts of registrations that are not revoked. They are locked. */
 export async function addToDeviceCounts(tx: Tx, changes: ReadonlyMap<string, number>): Promise<void> {
-  for (const [id, change] of changes) {
-    await tx.query
-      .updateTable('physical_devices')
-      .set({ active_registrations: sql`active_registrations + ${change}` })
-      .where('id', '=', id)
-      .execute();
+  for (const [change, some] of Map.groupBy(changes, ([, by]) => by)) {
+    const ids = some.map(([id]) => id);
+    await inParts(ids, (part) =>
+      tx.query
+        .updateTable('physical_devices')
+        .set({ active_registrations: sql`active_registrations + ${change}` })
+        .where('id', 'in', [...part])
+        .execute(),
+    );
   }
 }
+
+/** These devices, which are locked, name nobody as seen last. */
+export async function forgetWhoWasSeen(tx: Tx, devices: readonly StoredDevice[]): Promise<void> {
+  await inParts(
+    devices.map(({ id }) => id),
+    (part) =>
+      tx.query
+        .updateTable('physical_devices')
+        .set(SEEN_NOBODY)
+        .where('id', 'in', [...part])
+        .execute(),
+  );
+}
+
+const SEEN_NOBODY = {
+  last_seen_user_id: null,
+  last_seen_email: '',
+  last_seen_registration_id: null,
+  public_ip: null,
+};
 
 /** The ids of the devices that saw this user last. */
 export async function devicesThatSaw(tx: Tx, accountId: string, userId: string): Promise<string[]> {

@@ -6,8 +6,8 @@ import type { FeedItem, Subject } from '../../protocol/feed.ts';
 import { type Rev, survives } from '../../protocol/rev.ts';
 import type { DeviceFacts, RegistrationState } from '../../protocol/state.ts';
 import { readRevocations } from '../../removal/store.ts';
-import { newDevice, newRegistration, SEEN_NOBODY, seenBy, sessionOf, told } from './device-rows.ts';
-import { admitDevice, devicesThatSaw, lockDevices, updateDevice } from './device-store.ts';
+import { newDevice, newRegistration, seenBy, sessionOf, told } from './device-rows.ts';
+import { admitDevice, devicesThatSaw, forgetWhoWasSeen, lockDevices, updateDevice } from './device-store.ts';
 import { count, type Ending, endRegistrations, sessionEndingItems } from './ended-registrations.ts';
 import { registrationItem } from './registration-states.ts';
 import {
@@ -162,9 +162,11 @@ export async function endDeviceSessions(
 /** Devices do not go on naming a person whose registrations are gone. */
 async function forgetLastSeen(tx: Tx, accountId: string, userId: string): Promise<void> {
   const ids = await devicesThatSaw(tx, accountId, userId);
-  for (const device of await lockDevices(tx, accountId, ids)) {
-    if (device.last_seen_user_id === userId) await updateDevice(tx, device, SEEN_NOBODY);
-  }
+  const devices = await lockDevices(tx, accountId, ids);
+  await forgetWhoWasSeen(
+    tx,
+    devices.filter((device) => device.last_seen_user_id === userId),
+  );
 }
 
 /**
