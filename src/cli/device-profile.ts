@@ -21,7 +21,7 @@ export interface DeviceProfile {
 }
 
 /** The profile of a file; null if there is no such file. Throws DeviceFailed for one that cannot be used. */
-export function readProfile(file: string): DeviceProfile | null {
+function readProfile(file: string): DeviceProfile | null {
   if (!existsSync(file)) return null;
   try {
     refuseOpen(file);

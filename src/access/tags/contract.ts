@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { pageQuery, Time } from '../../http/shapes.ts';
 
 /** How long the name of a tag can be. */
-export const LONGEST_TAG = 100;
+const LONGEST_TAG = 100;
 
 const name = Type.String({ minLength: 1, maxLength: LONGEST_TAG });
 

@@ -37,8 +37,8 @@ export interface AuditSpan {
 }
 
 /** The last words of actions that are no updates. */
-export const CREATING = ['create', 'add', 'enrol'] as const;
-export const DELETING = ['delete', 'remove'] as const;
+const CREATING = ['create', 'add', 'enrol'] as const;
+const DELETING = ['delete', 'remove'] as const;
 
 const endsIn = (verbs: readonly string[]) =>
   sql.join(

@@ -56,7 +56,7 @@ export async function endRegistrations(
 }
 
 /** What a registration has that has no device session. */
-export const NO_SESSION = {
+const NO_SESSION = {
   session_nonce: null,
   session_epoch: null,
   session_position: null,

@@ -111,7 +111,7 @@ export async function getRegistration(
   return whole;
 }
 
-export function unknownRegistration() {
+function unknownRegistration() {
   return refusal('notFound', { detail: 'registration not found' });
 }
 

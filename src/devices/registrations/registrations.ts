@@ -42,7 +42,7 @@ export class DeviceRefused extends Error {
 }
 
 /** Registrations of one user, revoked ones too. */
-export const MOST_REGISTRATIONS = 100;
+const MOST_REGISTRATIONS = 100;
 
 /** Registrations on one device: what ends with it travels to gates in one batch. */
 const MOST_ON_DEVICE = 1000;
